@@ -1,0 +1,103 @@
+/**
+ * The words everything else is written in: hashes, addresses, signatures.
+ *
+ * Owns their distinct types and the parsing of untrusted text into them. Does not own hashing or signing
+ * (crypto/). Invariant: a `Hash`, `Address` or `Signature` is lower-case hex of exactly 32, 20 or 65 bytes,
+ * so that equality of values is equality of strings.
+ */
+
+export type Hex = `0x${string}`;
+
+declare const kind: unique symbol;
+/** 32 bytes, lower-case hex. */
+export type Hash = Hex & { readonly [kind]: 'Hash' };
+/** 20 bytes, lower-case hex (never checksummed). */
+export type Address = Hex & { readonly [kind]: 'Address' };
+/** 65 bytes r ‖ s ‖ v, low-s, v 27 or 28 (RULES 46), lower-case hex. */
+export type Signature = Hex & { readonly [kind]: 'Signature' };
+
+export const ZERO_HASH = `0x${'00'.repeat(32)}` as Hash;
+export const ZERO_ADDRESS = `0x${'00'.repeat(20)}` as Address;
+
+export type PrimitiveErrorCode = 'BAD_HEX' | 'BAD_HASH' | 'BAD_ADDRESS' | 'BAD_SIGNATURE';
+
+/** Text that is not the hash, address, signature or hex it should be. */
+export class PrimitiveError extends Error {
+  override readonly name = 'PrimitiveError';
+  readonly code: PrimitiveErrorCode;
+  constructor(code: PrimitiveErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const HEX = /^0x([0-9a-fA-F]{2})*$/;
+
+const parseSized = (text: unknown, sizeBytes: number, code: PrimitiveErrorCode, what: string): string => {
+  if (typeof text === 'string' && text.length === 2 + 2 * sizeBytes && HEX.test(text))
+    return text.toLowerCase();
+  throw new PrimitiveError(
+    code,
+    `expected ${what} as 0x and ${2 * sizeBytes} hex digits, found ${describe(text)}`,
+  );
+};
+
+const describe = (value: unknown): string =>
+  typeof value === 'string' ? `"${value.length > 80 ? `${value.slice(0, 77)}…` : value}"` : typeof value;
+
+/** @throws PrimitiveError BAD_HASH */
+export const parseHash = (text: unknown): Hash => parseSized(text, 32, 'BAD_HASH', 'a 32-byte hash') as Hash;
+
+/** Accepts any letter case. @throws PrimitiveError BAD_ADDRESS */
+export const parseAddress = (text: unknown): Address =>
+  parseSized(text, 20, 'BAD_ADDRESS', 'a 20-byte address') as Address;
+
+/** Checks the length only; `verify…` functions check low-s and v. @throws PrimitiveError BAD_SIGNATURE */
+export const parseSignature = (text: unknown): Signature =>
+  parseSized(text, 65, 'BAD_SIGNATURE', 'a 65-byte signature') as Signature;
+
+/** @throws PrimitiveError BAD_HEX */
+export const hexToBytes = (hex: string): Uint8Array => {
+  if (!HEX.test(hex)) throw new PrimitiveError('BAD_HEX', `expected hex with 0x, found ${describe(hex)}`);
+  const bytes = new Uint8Array((hex.length - 2) / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 + 2 * i, 4 + 2 * i), 16);
+  return bytes;
+};
+
+const BYTE_HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+export const bytesToHex = (bytes: Uint8Array): Hex => {
+  let text = '0x';
+  for (const byte of bytes) text += BYTE_HEX[byte];
+  return text as Hex;
+};
+
+export const bytesToHash = (bytes: Uint8Array): Hash => parseHash(bytesToHex(bytes));
+export const bytesToAddress = (bytes: Uint8Array): Address => parseAddress(bytesToHex(bytes));
+
+export const concatBytes = (...parts: readonly Uint8Array[]): Uint8Array => {
+  const joined = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+};
+
+/** Big-endian, left-padded; a negative number as two's complement. @throws RangeError if it does not fit */
+export const toBigEndian = (value: bigint, sizeBytes: number): Uint8Array => {
+  const bits = BigInt(8 * sizeBytes);
+  if (value >= 1n << bits || value < -(1n << (bits - 1n)))
+    throw new RangeError(`${value} does not fit in ${sizeBytes} bytes`);
+  let rest = BigInt.asUintN(8 * sizeBytes, value);
+  const bytes = new Uint8Array(sizeBytes);
+  for (let i = sizeBytes - 1; i >= 0; i--) {
+    bytes[i] = Number(rest & 0xffn);
+    rest >>= 8n;
+  }
+  return bytes;
+};
+
+/** Byte order, as Solidity compares addresses; never the locale's. */
+export const compareHex = (a: Hex, b: Hex): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,0 +1,106 @@
+/**
+ * The chain as the rest of the node sees it: one committed head, what is below it, and the only two ways forward.
+ *
+ * Owns the interface. execution/ implements it (derivation in a worker thread, one atomic batch per block);
+ * consensus/ moves it by `commit`, sync/ by `importBlock`; rpc/, mempool/ and the relayer read it.
+ *
+ * Invariants: the published head only grows; a block, its receipts, indexes and state become visible together,
+ * when `onCommitted` listeners run; nothing above the published head is ever returned by a read.
+ */
+import type { Address, Hash, Hex } from '#consensus/primitives.ts';
+import type { Checkpoint, CommitCertificate, Payload } from '#consensus/types.ts';
+import type { ValidatorSet } from '#consensus/validatorSet.ts';
+import type { AccountRecord, BlockRecord, CertifiedBlock, ReceiptRecord } from '#node/storage/records.ts';
+
+export type DroppedTransaction = { readonly hash: Hash; readonly code: string };
+
+/** The result of `derive(parent state, rules, payload)`; RULES A. */
+export type Derivation =
+  | { readonly valid: false; readonly payloadHash: Hash; readonly code: string; readonly reason: string }
+  | {
+      readonly valid: true;
+      readonly payloadHash: Hash;
+      readonly valueId: Hash;
+      readonly checkpoint: Checkpoint;
+      /** True if the gateway's imported count moved: the own L1 view then has a say in line 22. */
+      readonly imports: boolean;
+      /** True if the payload carries an import transaction at all, reverted or not (RULES 10). */
+      readonly carriesImport: boolean;
+      /** Sum of the gas limits of the payload's transactions (RULES 4). */
+      readonly gasLimitSum: bigint;
+      readonly timestamp: bigint;
+      readonly included: number;
+      readonly dropped: readonly DroppedTransaction[];
+      readonly gasUsed: bigint;
+      /** For explaining a divergence: hash of each receipt, in order (RULES 19). */
+      readonly receiptHashes: readonly Hash[];
+    };
+
+export type Head = {
+  readonly block: BlockRecord;
+  /** The set that votes on head + 1. */
+  readonly nextValidators: ValidatorSet;
+};
+
+/** What a committed block carries to listeners, all of it already readable. */
+export type CommittedBlock = {
+  readonly block: BlockRecord;
+  readonly receipts: readonly ReceiptRecord[];
+  readonly head: Head;
+};
+
+export interface ChainReader {
+  head(): Head;
+  blockAt(height: bigint): Promise<BlockRecord | null>;
+  blockByHash(hash: Hash): Promise<BlockRecord | null>;
+  receiptsAt(height: bigint): Promise<readonly ReceiptRecord[] | null>;
+  /** Where a committed transaction is. */
+  transactionLocation(hash: Hash): Promise<{ height: bigint; index: number } | null>;
+  /** The set that voted on this height. */
+  validatorsAt(height: bigint): Promise<ValidatorSet | null>;
+  /** State after this height. */
+  account(address: Address, height: bigint): Promise<AccountRecord | null>;
+  code(address: Address, height: bigint): Promise<Uint8Array>;
+  storageAt(address: Address, slot: Hash, height: bigint): Promise<Hash>;
+}
+
+export interface Chain extends ChainReader {
+  /** Executes against the head; keeps the result for `commit`. Rejects only on a fault of this node (RULES 3). */
+  derive(payload: Payload): Promise<Derivation>;
+  /**
+   * Commits a value that `derive` produced here, in one synchronous atomic batch, then publishes it.
+   * The certificate must be verified already. A height at or below the head resolves to the committed block.
+   */
+  commit(valueId: Hash, certificate: CommitCertificate): Promise<CommittedBlock>;
+  /** Verifies certificate and parent, derives, compares, commits. @throws ChainError with a code */
+  importBlock(block: CertifiedBlock): Promise<CommittedBlock>;
+  /** Listeners run in commit order, after publication. @returns unsubscribe */
+  onCommitted(listener: (committed: CommittedBlock) => void): () => void;
+  close(): Promise<void>;
+}
+
+export type CallRequest = {
+  readonly from?: Address;
+  readonly to?: Address | null;
+  readonly data?: Uint8Array;
+  readonly valueWei?: bigint;
+  readonly gas?: bigint;
+  readonly gasPrice?: bigint;
+  readonly maxFeePerGas?: bigint;
+  readonly maxPriorityFeePerGas?: bigint;
+  readonly nonce?: bigint;
+  readonly accessList?: readonly { readonly address: Address; readonly storageKeys: readonly Hash[] }[];
+};
+
+export type CallOutcome =
+  | { readonly status: 'success'; readonly data: Hex; readonly gasUsed: bigint }
+  | { readonly status: 'revert'; readonly data: Hex; readonly gasUsed: bigint }
+  | { readonly status: 'error'; readonly code: string; readonly message: string; readonly gasUsed: bigint };
+
+/** Execution that changes nothing, in a thread of its own so that it cannot delay a vote. */
+export interface CallRunner {
+  call(request: CallRequest, height: bigint): Promise<CallOutcome>;
+  /** The smallest gas limit with which the call succeeds, by binary search. */
+  estimateGas(request: CallRequest, height: bigint): Promise<CallOutcome>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,53 @@
+/**
+ * The peer network as the rest of the node sees it.
+ *
+ * Owns the interface; libp2pNetwork.ts implements it. Bytes in, bytes out: what the bytes mean is decided by
+ * consensus/ (votes, proposals, payloads), sync/ (blocks) and mempool/ (transactions). Only peers on the allow-list
+ * connect; a peer counts as a validator once the handshake has bound its PeerId to a consensus key.
+ * Invalid input never throws out of here: it costs the peer its score (STYLE 10).
+ */
+import type { Address } from '#consensus/primitives.ts';
+
+export type Peer = {
+  readonly peerId: string;
+  /** Name in the specification, for people. */
+  readonly name: string;
+  /** The consensus address that the handshake proved, null for a full node. */
+  readonly validator: Address | null;
+};
+
+export type PeerFault = 'malformed' | 'invalid' | 'oversized' | 'flood' | 'forbidden';
+
+export type ConsensusHandler = (peer: Peer, message: Uint8Array) => void;
+export type TransactionsHandler = (peer: Peer, transactions: readonly Uint8Array[]) => void;
+/** @returns the answer's bytes; a throw answers nothing and closes the stream */
+export type RequestHandler = (peer: Peer, request: Uint8Array) => Promise<Uint8Array>;
+
+export interface Network {
+  readonly localPeerId: string;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  peers(): readonly Peer[];
+  onPeerConnected(listener: (peer: Peer) => void): () => void;
+  onPeerDisconnected(listener: (peer: Peer) => void): () => void;
+  /** Ordered, reliable while the connection lasts; dropped with a bounded queue when the peer does not read. At most `MAX_CONSENSUS_MESSAGE_BYTES`. */
+  sendConsensus(peerId: string, message: Uint8Array): void;
+  /** To every connected peer with a consensus key. */
+  broadcastConsensus(message: Uint8Array): void;
+  onConsensus(handler: ConsensusHandler): void;
+  /** One request, one answer, on a stream of its own. @throws NetworkError TIMEOUT, NOT_CONNECTED, STREAM */
+  request(
+    peerId: string,
+    protocol: string,
+    request: Uint8Array,
+    options?: { timeoutMs?: number; maxAnswerBytes?: number },
+  ): Promise<Uint8Array>;
+  handleRequest(protocol: string, handler: RequestHandler): void;
+  publishTransactions(transactions: readonly Uint8Array[]): void;
+  onTransactions(handler: TransactionsHandler): void;
+  /** Lowers the peer's score; too low means disconnect and a ban that expires. */
+  reportFault(peerId: string, fault: PeerFault, detail: string): void;
+}
+
+/** A payload (2 MiB, RULES 2) with room for its envelope. */
+export const MAX_CONSENSUS_MESSAGE_BYTES = 2 * 1024 * 1024 + 64 * 1024;
