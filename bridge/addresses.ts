@@ -1,5 +1,12 @@
 /** Where the peg's contracts are: the gateway at a fixed sidechain address, the rest at the factory's nonces (RULES 34, 51). */
-import { type Address, parseAddress } from '#consensus/primitives.ts';
+import { keccak256 } from '#consensus/crypto/keccak.ts';
+import {
+  type Address,
+  bytesToAddress,
+  concatBytes,
+  hexToBytes,
+  parseAddress,
+} from '#consensus/primitives.ts';
 
 export const PEG_GATEWAY: Address = parseAddress('0x0000000000000000000000000000000000001001');
 
@@ -10,4 +17,24 @@ export type L1Addresses = {
   readonly verifier: Address;
   readonly council: Address;
   readonly timelock: Address;
+};
+
+/** CREATE for a nonce below 128: keccak(rlp([creator, nonce])). */
+const createdAddress = (creator: Address, nonce: number): Address =>
+  bytesToAddress(
+    keccak256(
+      concatBytes(Uint8Array.of(0xd6, 0x94), hexToBytes(creator), Uint8Array.of(nonce === 0 ? 0x80 : nonce)),
+    ).subarray(12),
+  );
+
+/** Known before anything is deployed, so that genesis and contracts can name each other. */
+export const l1AddressesOf = (deployer: Address): L1Addresses => {
+  const factory = createdAddress(deployer, 0);
+  return {
+    factory,
+    vault: createdAddress(factory, 1),
+    verifier: createdAddress(factory, 2),
+    council: createdAddress(factory, 3),
+    timelock: createdAddress(factory, 4),
+  };
 };
