@@ -14,6 +14,39 @@ import type { AccountRecord, BlockRecord, CertifiedBlock, ReceiptRecord } from '
 
 export type DroppedTransaction = { readonly hash: Hash; readonly code: string };
 
+export type ChainErrorCode =
+  /** The data folder belongs to another genesis, or was written in another format. */
+  | 'WRONG_DATA_FOLDER'
+  /** Native crypto is missing or computes something else (RULES 5). */
+  | 'CRYPTO_UNAVAILABLE'
+  /** A peer's block: malformed, or not what its certificate is about. */
+  | 'BAD_BLOCK'
+  | 'BAD_CERTIFICATE'
+  /** The block is not the next one: an earlier one must come first. */
+  | 'NOT_NEXT'
+  /** `derive` never produced this value here, or so many since that it was let go: derive its payload again. */
+  | 'UNKNOWN_VALUE'
+  /** Fatal: a final block differs from what this node computes. */
+  | 'DIVERGED'
+  /** Fatal: execution failed where it must not (RULES 3). */
+  | 'EXECUTION_FAULT'
+  /** Fatal: the database cannot be read or written, or says something impossible. */
+  | 'STORAGE_FAULT'
+  | 'CLOSED';
+
+/** @see Chain */
+export class ChainError extends Error {
+  override readonly name = 'ChainError';
+  readonly code: ChainErrorCode;
+  /** This node must stop voting, and say why. */
+  readonly fatal: boolean;
+  constructor(code: ChainErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.fatal = code === 'DIVERGED' || code === 'EXECUTION_FAULT' || code === 'STORAGE_FAULT';
+  }
+}
+
 /** The result of `derive(parent state, rules, payload)`; RULES A. */
 export type Derivation =
   | { readonly valid: false; readonly payloadHash: Hash; readonly code: string; readonly reason: string }
@@ -26,7 +59,7 @@ export type Derivation =
       readonly imports: boolean;
       /** True if the payload carries an import transaction at all, reverted or not (RULES 10). */
       readonly carriesImport: boolean;
-      /** Sum of the gas limits of the payload's transactions (RULES 4). */
+      /** Sum of the gas limits of the payload's transactions, the import's own reserved gas left out (RULES 4, 31). */
       readonly gasLimitSum: bigint;
       readonly timestamp: bigint;
       readonly included: number;
