@@ -6,6 +6,7 @@
  */
 import { peerIdFromString } from '@libp2p/peer-id';
 import { l1AddressesOf } from '#bridge/addresses.ts';
+import { MAX_RELAYERS } from '#bridge/encoding/relayerSet.ts';
 import { type Address, compareHex } from '#consensus/primitives.ts';
 import { MAX_MEAN_POWER } from '#consensus/validatorSet.ts';
 import { GenesisError } from '#genesis/errors.ts';
@@ -14,8 +15,8 @@ import type { ChainSpec } from '#genesis/spec.ts';
 
 /** 3f + 1 with f = 1: with fewer, one faulty validator halts or forks the chain. */
 export const MIN_VALIDATORS = 4;
-/** Bitmaps are uint256. */
-export const MAX_MEMBERS = 256;
+/** Signature bitmaps are one word. */
+export const MAX_VALIDATORS = 256;
 export const MIN_RELAYER_THRESHOLD = 2;
 /** EIP-7825: no transaction, and so no import, uses more. */
 export const MAX_TRANSACTION_GAS = 1n << 24n;
@@ -48,10 +49,10 @@ const checkValidators = (
   { allowFewValidators = false }: SpecRuleOptions,
 ): void => {
   const least = allowFewValidators ? 1 : MIN_VALIDATORS;
-  if (validators.length < least || validators.length > MAX_MEMBERS)
+  if (validators.length < least || validators.length > MAX_VALIDATORS)
     throw new GenesisError(
       'TOO_FEW_VALIDATORS',
-      `expected ${least} to ${MAX_MEMBERS} validators, found ${validators.length}: fewer than ${MIN_VALIDATORS} tolerate no fault and must be allowed explicitly`,
+      `expected ${least} to ${MAX_VALIDATORS} validators, found ${validators.length}: fewer than ${MIN_VALIDATORS} tolerate no fault and must be allowed explicitly`,
     );
   requireAscending(
     'validators',
@@ -72,10 +73,10 @@ const checkValidators = (
 
 /** m ≥ 2, or one stolen key moves value; 2m > n, or two conflicting roots can each collect m honest signatures. */
 const checkRelayers = ({ relayers, relayerThreshold }: ChainSpec): void => {
-  if (relayers.length > MAX_MEMBERS)
+  if (relayers.length > MAX_RELAYERS)
     throw new GenesisError(
       'BAD_THRESHOLD',
-      `expected at most ${MAX_MEMBERS} relayers, found ${relayers.length}`,
+      `expected at most ${MAX_RELAYERS} relayers, found ${relayers.length}`,
     );
   requireAscending(
     'relayers',
