@@ -5,12 +5,11 @@
  * code. Everything that shapes block 0 is in it, so equal hashes mean equal genesis blocks.
  */
 import { keccak256Hex } from '#consensus/crypto/keccak.ts';
-import type { Address, Hash } from '#consensus/primitives.ts';
+import type { Hash } from '#consensus/primitives.ts';
 import { toCanonicalJson } from '#genesis/canonicalJson.ts';
+import type { PredeployCode } from '#genesis/predeployCode.ts';
 import type { ChainSpec } from '#genesis/spec.ts';
 import { specToJson } from '#genesis/specFile.ts';
-
-export type PredeployCode = { readonly address: Address; readonly code: Uint8Array };
 
 const utf8 = new TextEncoder();
 

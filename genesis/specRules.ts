@@ -12,11 +12,10 @@ import { MAX_MEAN_POWER } from '#consensus/validatorSet.ts';
 import { GenesisError } from '#genesis/errors.ts';
 import { PREDEPLOYS } from '#genesis/predeploys.ts';
 import type { ChainSpec } from '#genesis/spec.ts';
+import { MAX_VALIDATORS } from '#genesis/validatorSetSlots.ts';
 
 /** 3f + 1 with f = 1: with fewer, one faulty validator halts or forks the chain. */
 export const MIN_VALIDATORS = 4;
-/** Signature bitmaps are one word. */
-export const MAX_VALIDATORS = 256;
 export const MIN_RELAYER_THRESHOLD = 2;
 /** EIP-7825: no transaction, and so no import, uses more. */
 export const MAX_TRANSACTION_GAS = 1n << 24n;
