@@ -69,14 +69,21 @@ const runInstall = () =>
     const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
     const child = npm
       ? spawn(process.execPath, [npm, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
-      : spawn('npm', args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' });
+      : spawn('npm', args, {
+          cwd: root,
+          stdio: ['ignore', 'pipe', 'pipe'],
+          shell: process.platform === 'win32',
+        });
     let output = '';
     const keep = (chunk) => {
       output = (output + chunk).slice(-20_000);
     };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
-    const ticker = setInterval(() => say(`  … still installing (${Math.round((Date.now() - started) / 1000)} s)`), 10_000);
+    const ticker = setInterval(
+      () => say(`  … still installing (${Math.round((Date.now() - started) / 1000)} s)`),
+      10_000,
+    );
     const finish = (code, extra) => {
       clearInterval(ticker);
       resolve({ code, output: output + extra, seconds: Math.round((Date.now() - started) / 1000) });
@@ -98,7 +105,10 @@ const proveParts = () => {
     ['classic-level (storage)', "await import('classic-level')"],
   ];
   for (const [name, script] of parts) {
-    const tried = spawnSync(pinnedNode, ['--input-type=module', '-e', script], { cwd: root, encoding: 'utf8' });
+    const tried = spawnSync(pinnedNode, ['--input-type=module', '-e', script], {
+      cwd: root,
+      encoding: 'utf8',
+    });
     if (tried.status !== 0)
       fail(
         `${name} does not load on ${process.platform}-${process.arch}:\n${tried.stderr.trim()}`,
@@ -139,11 +149,15 @@ const commands = {
 
 const [name, ...rest] = process.argv.slice(2);
 const command = commands[name];
-if (!command) fail(`unknown command ${name ?? '(none)'}`, `Expected one of: ${Object.keys(commands).join(', ')}.`);
+if (!command)
+  fail(`unknown command ${name ?? '(none)'}`, `Expected one of: ${Object.keys(commands).join(', ')}.`);
 
 if (!isInstalled()) await install();
 
-const child = spawn(pinnedNode, [join(root, command[0]), ...command.slice(1), ...rest], { cwd: root, stdio: 'inherit' });
+const child = spawn(pinnedNode, [join(root, command[0]), ...command.slice(1), ...rest], {
+  cwd: root,
+  stdio: 'inherit',
+});
 // The terminal sends Ctrl-C to the whole group; a supervisor sends SIGTERM to this process alone.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));

@@ -14,7 +14,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const git = (...args: string[]): string[] =>
   execFileSync('git', args, { cwd: root, encoding: 'utf8' }).split('\n').filter(Boolean);
 // What is tracked or would be: a fault shows before it is committed.
-const files = git('ls-files', '--cached', '--others', '--exclude-standard').filter((file) => existsSync(join(root, file)));
+const files = git('ls-files', '--cached', '--others', '--exclude-standard').filter((file) =>
+  existsSync(join(root, file)),
+);
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 
 const FOLDERS = ['node', 'consensus', 'bridge', 'genesis', 'cli', 'test', 'configs'];
@@ -47,7 +49,9 @@ const brokenLinks = (): string[] =>
 
 const downloadAddresses = (): string[] =>
   /"resolved":/.test(read('package-lock.json'))
-    ? ['package-lock.json: records download addresses: set omit-lockfile-registry-resolved=true and lock again']
+    ? [
+        'package-lock.json: records download addresses: set omit-lockfile-registry-resolved=true and lock again',
+      ]
     : [];
 
 const unfinishedMarks = (): string[] =>

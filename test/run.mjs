@@ -16,7 +16,10 @@ const node = process.execPath;
 const run = (args, options = {}) =>
   new Promise((resolve) => {
     let output = '';
-    const child = spawn(node, args, { cwd: root, stdio: options.quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit' });
+    const child = spawn(node, args, {
+      cwd: root,
+      stdio: options.quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+    });
     child.stdout?.on('data', (chunk) => {
       output += chunk;
     });
@@ -29,8 +32,20 @@ const run = (args, options = {}) =>
 const checks = [
   ['types', [bin('typescript/bin/tsc')]],
   ['lint, layers and formatting', [bin('@biomejs/biome/bin/biome'), 'ci', '--colors=off']],
-  ['Solidity formatting', [bin('prettier/bin/prettier.cjs'), '--check', 'bridge/contracts/*.sol', 'genesis/contracts/*.sol', '--plugin=prettier-plugin-solidity']],
-  ['Solidity lint', [bin('solhint/solhint.js'), '--max-warnings', '0', 'bridge/contracts/*.sol', 'genesis/contracts/*.sol']],
+  [
+    'Solidity formatting',
+    [
+      bin('prettier/bin/prettier.cjs'),
+      '--check',
+      'bridge/contracts/*.sol',
+      'genesis/contracts/*.sol',
+      '--plugin=prettier-plugin-solidity',
+    ],
+  ],
+  [
+    'Solidity lint',
+    [bin('solhint/solhint.js'), '--max-warnings', '0', 'bridge/contracts/*.sol', 'genesis/contracts/*.sol'],
+  ],
   ['contracts match their sources', ['bridge/contracts/compile.ts', '--check']],
   ['repository', ['test/checkRepository.ts']],
 ];
@@ -62,16 +77,19 @@ const runJest = async (name, patterns, options) => {
   const file = join(folder, 'result.json');
   console.log(`\n${name}`);
   try {
-    const { code } = await run([
-      '--experimental-vm-modules',
-      '--disable-warning=ExperimentalWarning',
-      bin('jest/bin/jest.js'),
-      '--colors=false',
-      '--json',
-      `--outputFile=${file}`,
-      ...options,
-      ...patterns,
-    ], { quiet: false });
+    const { code } = await run(
+      [
+        '--experimental-vm-modules',
+        '--disable-warning=ExperimentalWarning',
+        bin('jest/bin/jest.js'),
+        '--colors=false',
+        '--json',
+        `--outputFile=${file}`,
+        ...options,
+        ...patterns,
+      ],
+      { quiet: false },
+    );
     const result = JSON.parse(readFileSync(file, 'utf8'));
     // A suite that fails to load has no test that could fail.
     const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
@@ -91,8 +109,10 @@ const runJest = async (name, patterns, options) => {
 const patterns = process.argv.slice(2);
 const results = [];
 if (patterns.length === 0 || patterns[0] === 'check') results.push(await runChecks());
-if (patterns.length === 0) for (const [name, folders, options] of suites) results.push(await runJest(name, folders, options));
-else if (patterns[0] !== 'check') results.push(await runJest('selected tests', patterns, ['--runInBand', '--verbose']));
+if (patterns.length === 0)
+  for (const [name, folders, options] of suites) results.push(await runJest(name, folders, options));
+else if (patterns[0] !== 'check')
+  results.push(await runJest('selected tests', patterns, ['--runInBand', '--verbose']));
 
 const total = results.reduce(
   (sum, counts) => ({
