@@ -56,8 +56,7 @@ export const bytesOf = (item: RlpItem | undefined, maxBytes = Number.MAX_SAFE_IN
 
 const fixedOf = (item: RlpItem | undefined, sizeBytes: number): Uint8Array => {
   const bytes = bytesOf(item, sizeBytes);
-  if (bytes.length !== sizeBytes)
-    throw new FieldError(`expected ${sizeBytes} bytes, found ${bytes.length}`);
+  if (bytes.length !== sizeBytes) throw new FieldError(`expected ${sizeBytes} bytes, found ${bytes.length}`);
   return bytes;
 };
 

@@ -54,7 +54,8 @@ const heightOfFile = (name: string): bigint | null => {
 
 const u32 = (value: number): Uint8Array => toBigEndian(BigInt(value), 4);
 const u64 = (value: bigint | number): Uint8Array => toBigEndian(BigInt(value), 8);
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const viewOf = (bytes: Uint8Array): DataView =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const equalBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, index) => byte === b[index]);
 
