@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Deposit, Leaf, Leaves} from "./Leaves.sol";
+import {OutboxTree} from "./OutboxTree.sol";
+import {SignerSets} from "./SignerSets.sol";
+
+/// @title The sidechain's end of the peg, a predeploy at 0x…1001
+/// @notice Mints imported deposits out of a pre-funded balance and burns withdrawals into the outbox tree.
+///
+/// There is no constructor: the genesis writes every storage word, and the node reads them directly, so the order of
+/// the variables below is part of the chain's format (bridge/encoding/gatewaySlots.ts).
+///
+/// Invariants:
+///  - imports are a prefix of the vault's deposits, in order and without gaps: `importedHash` is the vault's hash
+///    chain after `importedCount` deposits; importing twice is impossible;
+///  - crediting never reverts: what a recipient does not take is parked for it;
+///  - mintedWei = backed + imported, burnedWei = withdrawn; what circulates is their difference, whatever balances say;
+///  - each withdrawal is a leaf of the outbox tree at its nonce, for ever.
+contract PegGateway is ReentrancyGuardTransient {
+    uint256 public constant MAX_DEPOSITS = 300;
+    /// @notice Smallest burn, wei; the smallest deposit is the same.
+    uint256 public constant MIN_AMOUNT = 0.00001 ether;
+    /// @notice Gas that a recipient gets with its credit.
+    uint256 public constant CREDIT_GAS = 30_000;
+    /// @dev What must be left before each credit, so that the recipient gets CREDIT_GAS whole and a failure can still
+    /// be parked: 63/64 rule, value transfer (9,000), new account (25,000), cold access (2,600), parking (22,100),
+    /// event, and a margin. With less the whole import reverts, and nobody can make a credit fail by stinginess.
+    uint256 private constant CREDIT_GAS_FLOOR = 110_000;
+
+    bytes32 private constant ATTESTATION_TYPEHASH = keccak256(
+        "DepositAttestation(uint256 l1ChainId,address vault,uint64 n,bytes32 hash,uint64 relayerEpoch)"
+    );
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)");
+    bytes32 private constant NAME_HASH = keccak256("Causeway");
+    bytes32 private constant VERSION_HASH = keccak256("1");
+
+    uint64 public importedCount;
+    uint64 public outboxCount;
+    uint64 public relayerEpoch;
+    uint8 public relayerThreshold;
+    bytes32 public importedHash;
+    bytes32 public outboxRoot;
+    uint256 public mintedWei;
+    uint256 public burnedWei;
+    uint256 public l1ChainId;
+    address public vault;
+    /// @notice Hash of the chain's specification: what attestations are bound to beside chain and contract.
+    bytes32 public specHash;
+    /// @notice keccak of the packed relayer set.
+    bytes32 public relayersHash;
+    /// @notice The same set for reading: the node admits import transactions from its members only.
+    address[] private _relayers;
+    mapping(address recipient => bool refused) private _refused;
+    mapping(address token => mapping(address account => uint256 amount)) private _parked;
+    bytes32[32] private _branch;
+
+    /// @param credited False if the recipient did not take it and it is parked.
+    event Imported(uint64 indexed nonce, address indexed recipient, address token, uint256 amount, bool credited);
+    event Burned(
+        uint64 indexed nonce,
+        address indexed sender,
+        address indexed recipient,
+        uint8 kind,
+        address token,
+        uint256 amount,
+        uint256 fee,
+        bytes32 dataHash,
+        bytes32 leaf
+    );
+    event ParkedWithdrawn(address indexed account, address indexed to, uint256 amount);
+
+    /// @notice Imports are top-level calls of plain accounts, so that every import is visible in its block.
+    error NotTopLevel(address caller);
+    error NotContiguous(uint64 expected, uint64 found);
+    error BatchOutOfRange(uint256 maximum, uint256 found);
+    error WrongRelayers(bytes32 expected, bytes32 found);
+    /// @notice A leaf that this gateway cannot credit. The vault makes no such leaf: it could only come from forgery.
+    error UnsupportedDeposit(uint64 nonce, uint8 kind);
+    error NotEnoughGas(uint256 needed, uint256 left);
+    /// @notice Nothing could be paid there: a reserved address or a contract of the peg.
+    error RecipientRefused(address recipient);
+    error AmountOutOfRange(uint256 minimum, uint256 maximum, uint256 found);
+    error NothingParked(address account);
+    error TransferFailed(address to, uint256 amount);
+
+    /// @notice Mints the deposits `firstNonce` … in order, with the relayers' word that the vault's hash chain after
+    /// them is what they fold to. Validators compare it with their own view of the L1 before they vote.
+    /// @param relayers The packed set of `relayerEpoch`: threshold byte, 20 bytes each.
+    function importDeposits(
+        uint64 firstNonce,
+        Deposit[] calldata deposits,
+        bytes calldata relayers,
+        uint256 relayerBitmap,
+        bytes calldata relayerSignatures
+    ) external nonReentrant {
+        // solhint-disable-next-line avoid-tx-origin
+        if (msg.sender != tx.origin || msg.sender.code.length != 0) revert NotTopLevel(msg.sender);
+        if (firstNonce != importedCount) revert NotContiguous(importedCount, firstNonce);
+        if (deposits.length == 0 || deposits.length > MAX_DEPOSITS) revert BatchOutOfRange(MAX_DEPOSITS, deposits.length);
+
+        (bytes32 hash, uint256 sum) = _fold(firstNonce, deposits);
+        uint64 count = firstNonce + uint64(deposits.length);
+        _requireRelayerLock(count, hash, relayers, relayerBitmap, relayerSignatures);
+
+        importedCount = count;
+        importedHash = hash;
+        mintedWei += sum;
+        for (uint256 i = 0; i < deposits.length; ++i) {
+            _credit(firstNonce + uint64(i), deposits[i]);
+        }
+    }
+
+    /// @notice Burns the value sent; the same amount can be claimed by `recipient` on the L1 once anchored.
+    function withdraw(address recipient) external payable nonReentrant returns (uint64 nonce) {
+        if (uint160(recipient) < 2 ** 16 || _refused[recipient]) revert RecipientRefused(recipient);
+        if (msg.value < MIN_AMOUNT || msg.value > type(uint128).max) {
+            revert AmountOutOfRange(MIN_AMOUNT, type(uint128).max, msg.value);
+        }
+        nonce = outboxCount;
+        Leaf memory leaf = Leaf(Leaves.KIND_NATIVE, nonce, address(0), msg.sender, recipient, msg.value, 0, 0);
+        bytes32 leafHash = Leaves.hash(leaf, block.chainid, l1ChainId, address(this), vault);
+
+        outboxRoot = OutboxTree.append(_branch, nonce, leafHash);
+        outboxCount = nonce + 1;
+        burnedWei += msg.value;
+        emit Burned(nonce, msg.sender, recipient, leaf.kind, address(0), msg.value, 0, 0, leafHash);
+    }
+
+    /// @notice Sends the caller's parked credits anywhere.
+    function withdrawParked(address to) external nonReentrant {
+        if (to == address(0)) revert RecipientRefused(to);
+        uint256 amount = _parked[address(0)][msg.sender];
+        if (amount == 0) revert NothingParked(msg.sender);
+        delete _parked[address(0)][msg.sender];
+        emit ParkedWithdrawn(msg.sender, to, amount);
+        if (!_send(to, amount, gasleft())) revert TransferFailed(to, amount);
+    }
+
+    /// @notice Parked ether of an account, wei.
+    function parked(address account) external view returns (uint256) {
+        return _parked[address(0)][account];
+    }
+
+    /// @notice The relayers of `relayerEpoch`, ascending.
+    function relayerAddresses() external view returns (address[] memory) {
+        return _relayers;
+    }
+
+    /// @notice True for an L1 contract of the peg, to which no withdrawal may go.
+    function isRefusedRecipient(address recipient) external view returns (bool) {
+        return uint160(recipient) < 2 ** 16 || _refused[recipient];
+    }
+
+    /// @dev The vault's hash chain over the batch, and what the batch mints.
+    function _fold(uint64 firstNonce, Deposit[] calldata deposits) private view returns (bytes32 hash, uint256 sum) {
+        (uint256 sourceId, address source) = (l1ChainId, vault);
+        hash = importedHash;
+        for (uint256 i = 0; i < deposits.length; ++i) {
+            Deposit calldata d = deposits[i];
+            uint64 nonce = firstNonce + uint64(i);
+            if (d.kind != Leaves.KIND_NATIVE || d.token != address(0) || d.fee != 0 || d.dataHash != 0) {
+                revert UnsupportedDeposit(nonce, d.kind);
+            }
+            Leaf memory leaf = Leaf(d.kind, nonce, d.token, d.sender, d.recipient, d.amount, d.fee, d.dataHash);
+            hash = Leaves.chain(hash, Leaves.hash(leaf, sourceId, block.chainid, source, address(this)));
+            sum += d.amount;
+        }
+    }
+
+    function _requireRelayerLock(
+        uint64 count,
+        bytes32 hash,
+        bytes memory relayers,
+        uint256 bitmap,
+        bytes memory signatures
+    ) private view {
+        bytes32 found = keccak256(relayers);
+        if (found != relayersHash) revert WrongRelayers(relayersHash, found);
+        bytes32 separator = keccak256(
+            abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this), specHash)
+        );
+        bytes32 struct_ = keccak256(abi.encode(ATTESTATION_TYPEHASH, l1ChainId, vault, count, hash, relayerEpoch));
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", separator, struct_));
+        SignerSets.requireRelayerThreshold(digest, relayers, bitmap, signatures);
+    }
+
+    /// @dev Never reverts for what the recipient does. Parking after the call is safe: every entry is nonReentrant.
+    function _credit(uint64 nonce, Deposit calldata d) private {
+        if (gasleft() < CREDIT_GAS_FLOOR) revert NotEnoughGas(CREDIT_GAS_FLOOR, gasleft());
+        bool credited = _send(d.recipient, d.amount, CREDIT_GAS);
+        if (!credited) _parked[d.token][d.recipient] += d.amount;
+        emit Imported(nonce, d.recipient, d.token, d.amount, credited);
+    }
+
+    /// @dev What the recipient returns is never copied.
+    function _send(address to, uint256 amount, uint256 gasLimit) private returns (bool sent) {
+        assembly ("memory-safe") {
+            sent := call(gasLimit, to, amount, 0, 0, 0, 0)
+        }
+    }
+}
