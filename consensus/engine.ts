@@ -62,7 +62,11 @@ export type Effect =
   | { readonly type: 'derive'; readonly payloadHash: Hash }
   /** Judge a fresh payload for line 22; answer with `judged`. */
   | { readonly type: 'judge'; readonly round: number; readonly payloadHash: Hash }
-  /** f+1 or a quorum voted for a value that no payload here derives to: ask those voters (RULES 15). */
+  /**
+   * f+1 or a quorum voted for a value that no payload here derives to: ask those voters (RULES 15). Or a re-proposal
+   * names a polka that we lack: ask for that round's prevotes for the value as well (`polkaFor` answers a peer). Given
+   * once for each (round, value); try until the payload is derived or the height is over.
+   */
   | { readonly type: 'fetchValue'; readonly round: number; readonly valueId: Hash }
   | { readonly type: 'roundStarted'; readonly round: number }
   | { readonly type: 'evidence'; readonly evidence: Evidence }
