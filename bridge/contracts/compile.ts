@@ -33,7 +33,9 @@ type CompiledContract = {
       readonly offset: number;
       readonly type: string;
     }[];
-    readonly types: Readonly<Record<string, { readonly label: string; readonly numberOfBytes: string }>> | null;
+    readonly types: Readonly<
+      Record<string, { readonly label: string; readonly numberOfBytes: string }>
+    > | null;
   };
 };
 type CompilerOutput = {
