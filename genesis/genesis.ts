@@ -14,7 +14,7 @@ import { compareHex, type Hash, ZERO_HASH } from '#consensus/primitives.ts';
 import type { Checkpoint } from '#consensus/types.ts';
 import { createValidatorSet, type ValidatorSet } from '#consensus/validatorSet.ts';
 import { encodeGenesisHeader } from '#genesis/header.ts';
-import { loadPredeployCode, type PredeployCode } from '#genesis/predeployCode.ts';
+import { PREDEPLOY_CODE, type PredeployCode } from '#genesis/predeployCode.ts';
 import { GATEWAY_PREFUND_WEI, PREDEPLOYS } from '#genesis/predeploys.ts';
 import type { ChainSpec, Genesis, GenesisAccount } from '#genesis/spec.ts';
 import { specToHash } from '#genesis/specHash.ts';
@@ -59,7 +59,7 @@ const genesisAccounts = (
 /** @param spec judged already (parseSpec or checkSpec). @param code for tests of this function only */
 export const buildGenesis = async (
   spec: ChainSpec,
-  code: readonly PredeployCode[] = loadPredeployCode(),
+  code: readonly PredeployCode[] = PREDEPLOY_CODE,
 ): Promise<Genesis> => {
   const specHash = specToHash(spec, code);
   const validators = createValidatorSet(spec.validators.map(({ address, power }) => ({ address, power })));

@@ -1,31 +1,17 @@
 /** Runtime code of every predeploy: ours from the checked-in artifacts, the standard ones from systemCode.ts. */
-import { readFileSync } from 'node:fs';
+import { PegGateway } from '#bridge/contracts/artifacts/contracts.ts';
 import { type Address, hexToBytes } from '#consensus/primitives.ts';
+import { ValidatorSet } from '#genesis/contracts/artifacts/contracts.ts';
 import { PREDEPLOYS } from '#genesis/predeploys.ts';
 import { BEACON_ROOTS_CODE, DETERMINISTIC_DEPLOYER_CODE, HISTORY_STORAGE_CODE } from '#genesis/systemCode.ts';
 
 export type PredeployCode = { readonly address: Address; readonly code: Uint8Array };
 
-/** Artifacts are made and verified by the contract build; their runtime code has no immutables. */
-const readRuntimeCode = (path: string): Uint8Array => {
-  const artifact = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as {
-    readonly deployedBytecode: string;
-  };
-  return hexToBytes(artifact.deployedBytecode);
-};
-
-let loaded: readonly PredeployCode[] | undefined;
-
-export const loadPredeployCode = (): readonly PredeployCode[] => {
-  loaded ??= [
-    { address: PREDEPLOYS.validatorSet, code: readRuntimeCode('./contracts/artifacts/ValidatorSet.json') },
-    {
-      address: PREDEPLOYS.pegGateway,
-      code: readRuntimeCode('../bridge/contracts/artifacts/PegGateway.json'),
-    },
-    { address: PREDEPLOYS.deterministicDeployer, code: DETERMINISTIC_DEPLOYER_CODE },
-    { address: PREDEPLOYS.historyStorage, code: HISTORY_STORAGE_CODE },
-    { address: PREDEPLOYS.beaconRoots, code: BEACON_ROOTS_CODE },
-  ];
-  return loaded;
-};
+/** Artifacts are made and verified by the contract build; predeploys have no immutables, so this code is final. */
+export const PREDEPLOY_CODE: readonly PredeployCode[] = [
+  { address: PREDEPLOYS.validatorSet, code: hexToBytes(ValidatorSet.deployedBytecode) },
+  { address: PREDEPLOYS.pegGateway, code: hexToBytes(PegGateway.deployedBytecode) },
+  { address: PREDEPLOYS.deterministicDeployer, code: DETERMINISTIC_DEPLOYER_CODE },
+  { address: PREDEPLOYS.historyStorage, code: HISTORY_STORAGE_CODE },
+  { address: PREDEPLOYS.beaconRoots, code: BEACON_ROOTS_CODE },
+];
