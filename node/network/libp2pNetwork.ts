@@ -1,0 +1,644 @@
+/**
+ * The peer network on libp2p 3: TCP, noise, yamux, gossipsub for transactions, direct streams for consensus.
+ *
+ * Owns the wiring of this folder's parts. A connection's life: the gater lets only allow-listed, unbanned PeerIds
+ * in; handshake.ts decides whether we talk; peerTable.ts announces the peer; only then are other protocols served.
+ * Invariants: nothing that a peer sends throws out of here; every queue, buffer and table is bounded by the size of
+ * the allow-list; faults cost score (peerScore.ts), too many of them a ban that expires.
+ */
+import { noise } from '@chainsafe/libp2p-noise';
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import { type GossipSub, gossipsub, StrictNoSign, TopicValidatorResult } from '@libp2p/gossipsub';
+import { identify } from '@libp2p/identify';
+import type { Connection, PeerId, Stream } from '@libp2p/interface';
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
+import { tcp } from '@libp2p/tcp';
+import { yamux } from '@libp2p/yamux';
+import { multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p, type Libp2p } from 'libp2p';
+import { keccak256 } from '#consensus/crypto/keccak.ts';
+import { bytesToHex, type Hash } from '#consensus/primitives.ts';
+import type { Signer } from '#consensus/signer.ts';
+import type { ConsensusDomain } from '#consensus/types.ts';
+import { createDialer, type DialResult } from '#node/network/dialer.ts';
+import { FORK_PLAN_HASH } from '#node/network/forkPlan.ts';
+import { createGatedRegistrar, gateHandler } from '#node/network/gatedRegistrar.ts';
+import { createBatcher, decodeBatch, MAX_BATCH_BYTES } from '#node/network/gossip.ts';
+import { HANDSHAKE_PROTOCOL, HandshakeError, performHandshake } from '#node/network/handshake.ts';
+import { attachInbox } from '#node/network/inbox.ts';
+import { createKeepAlive } from '#node/network/keepAlive.ts';
+import type { Logger } from '#node/network/logger.ts';
+import {
+  type ConsensusHandler,
+  MAX_CONSENSUS_MESSAGE_BYTES,
+  type Network,
+  type Peer,
+  type PeerFault,
+  type RequestHandler,
+  type TransactionsHandler,
+} from '#node/network/network.ts';
+import { errorMessage, isCode, NetworkError } from '#node/network/networkError.ts';
+import { createOutbox, type Outbox } from '#node/network/outbox.ts';
+import { createPeerScores, DEFAULT_SCORE, type ScoreOptions } from '#node/network/peerScore.ts';
+import { type AllowedPeer, createPeerTable, type PeerLines } from '#node/network/peerTable.ts';
+import { answer, ask, MAX_REQUESTS_AT_ONCE } from '#node/network/requests.ts';
+import { type Budget, createTokenBucket } from '#node/network/tokenBucket.ts';
+
+export const PROTOCOL_VERSION = 1;
+const URGENT_PROTOCOL = '/causeway/consensus-urgent/1';
+const BULK_PROTOCOL = '/causeway/consensus-bulk/1';
+const PING_PROTOCOL = '/causeway/ping/1';
+/** Votes, proposals without their transactions and bitmaps are smaller, payloads mostly larger. */
+export const URGENT_MESSAGE_BYTES = 8 * 1024;
+
+export type NetworkTuning = {
+  readonly handshakeTimeoutMs: number;
+  readonly dialTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+  readonly retireAfterMs: number;
+  /** How long a peer may leave a full stream unread. */
+  readonly stallMs: number;
+  readonly urgentQueueBytes: number;
+  readonly bulkQueueBytes: number;
+  readonly budgets: {
+    readonly messages: Budget;
+    readonly bytes: Budget;
+    readonly requests: Budget;
+    readonly gossipBytes: Budget;
+  };
+  readonly score: ScoreOptions;
+};
+
+const MIB = 1024 * 1024;
+
+export const DEFAULT_TUNING: NetworkTuning = {
+  handshakeTimeoutMs: 5_000,
+  dialTimeoutMs: 3_000,
+  requestTimeoutMs: 5_000,
+  pingIntervalMs: 2_000,
+  pingTimeoutMs: 4_000,
+  retireAfterMs: 1_000,
+  stallMs: 5_000,
+  urgentQueueBytes: 4 * MIB,
+  bulkQueueBytes: 16 * MIB,
+  budgets: {
+    messages: { perSecond: 4_000, burst: 16_000 },
+    bytes: { perSecond: 32 * MIB, burst: 64 * MIB },
+    requests: { perSecond: 200, burst: 800 },
+    gossipBytes: { perSecond: 8 * MIB, burst: 32 * MIB },
+  },
+  score: DEFAULT_SCORE,
+};
+
+export type Libp2pNetworkOptions = {
+  /** Ed25519 seed, 32 bytes: the node's identity. */
+  readonly privateKeySeed: Uint8Array;
+  /** Multiaddrs, as "/ip4/127.0.0.1/tcp/26656". */
+  readonly listen: readonly string[];
+  /** Where peers can be dialled; each must be on the allow-list. */
+  readonly peers: readonly { readonly peerId: string; readonly address: string }[];
+  readonly allowList: readonly AllowedPeer[];
+  readonly domain: ConsensusDomain;
+  readonly forkPlanHash?: Hash;
+  readonly protocolVersion?: number;
+  /** The consensus key, which vouches for our PeerId; null for a full node. */
+  readonly signer: Signer | null;
+  readonly logger: Logger;
+  readonly tuning?: Partial<NetworkTuning>;
+};
+
+export type Libp2pNetwork = Network & {
+  /** What others can dial, with the ports that were really bound. */
+  addresses(): readonly string[];
+};
+
+/** The PeerId that belongs to a node key. */
+export const seedToPeerId = async (seed: Uint8Array): Promise<string> =>
+  peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', seed)).toString();
+
+type Link = {
+  readonly allowed: AllowedPeer;
+  readonly connection: Connection;
+  /** Resolves once: true when the handshake is done. */
+  readonly ready: Promise<boolean>;
+  settle(result: DialResult): void;
+  readonly result: Promise<DialResult>;
+  handshaking: boolean;
+};
+
+const checkOptions = ({ privateKeySeed, peers, allowList }: Libp2pNetworkOptions): void => {
+  if (privateKeySeed.length !== 32)
+    throw new NetworkError(
+      'BAD_OPTIONS',
+      `expected a node key seed of 32 bytes, found ${privateKeySeed.length}`,
+    );
+  const listed = new Set(allowList.map(({ peerId }) => peerId));
+  if (listed.size !== allowList.length)
+    throw new NetworkError('BAD_OPTIONS', 'expected every PeerId once in the allow-list, found one twice');
+  for (const { peerId, address } of peers) {
+    if (!listed.has(peerId))
+      throw new NetworkError(
+        'BAD_OPTIONS',
+        `expected only PeerIds of the specification under [[p2p.peers]], found ${peerId}: remove it or correct it`,
+      );
+    try {
+      multiaddr(address);
+    } catch {
+      throw new NetworkError('BAD_OPTIONS', `expected an address such as /ip4/10.0.0.1/tcp/26656, found "${address}"`);
+    }
+  }
+};
+
+/** @throws NetworkError BAD_OPTIONS */
+export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promise<Libp2pNetwork> => {
+  checkOptions(options);
+  const { domain, signer, logger, peers: configured } = options;
+  const tuning: NetworkTuning = { ...DEFAULT_TUNING, ...options.tuning };
+  const privateKey = await generateKeyPairFromSeed('Ed25519', options.privateKeySeed);
+  const localPeerId = peerIdFromPrivateKey(privateKey).toString();
+  const allowList = new Map(options.allowList.map((entry) => [entry.peerId, entry]));
+  allowList.delete(localPeerId);
+  const identity = {
+    protocolVersion: options.protocolVersion ?? PROTOCOL_VERSION,
+    domain,
+    forkPlanHash: options.forkPlanHash ?? FORK_PLAN_HASH,
+    peerId: localPeerId,
+    signer,
+  };
+  const topic = `/causeway/${domain.chainId}/${domain.genesisHash.slice(2, 18)}/transactions/1`;
+  const nowMs = (): number => performance.now();
+  const scores = createPeerScores(tuning.score, nowMs);
+  const stopping = new AbortController();
+  const links = new Map<Connection, Link>();
+  const requestHandlers = new Map<string, RequestHandler>();
+  const connectedListeners = new Set<(peer: Peer) => void>();
+  const disconnectedListeners = new Set<(peer: Peer) => void>();
+  /** What was said about a peer already, so that a persistent mismatch does not fill the log. */
+  const lastComplaint = new Map<string, string>();
+  let consensusHandler: ConsensusHandler = () => {};
+  let transactionsHandler: TransactionsHandler = () => {};
+  let libp2p: Libp2p | null = null;
+  let pubsub: GossipSub | null = null;
+  let announcer: ReturnType<typeof createGatedRegistrar> | null = null;
+
+  const complain = (peerId: string, message: string): void => {
+    if (lastComplaint.get(peerId) === message) return;
+    if (lastComplaint.size > 4 * (allowList.size + 16)) lastComplaint.clear();
+    lastComplaint.set(peerId, message);
+    logger.warn({ peerId, name: allowList.get(peerId)?.name ?? null }, message);
+  };
+
+  /** A listener's fault is this node's, and must not look like the network's. */
+  const notify = <T extends readonly unknown[]>(listener: (...args: T) => void, ...args: T): void => {
+    try {
+      listener(...args);
+    } catch (error) {
+      logger.error({ error: errorMessage(error) }, 'a network listener threw');
+    }
+  };
+
+  const openLine = async (peerId: string, protocol: string, signal: AbortSignal): Promise<Stream> => {
+    const connection = table.newest(peerId);
+    if (connection === null) throw new NetworkError('NOT_CONNECTED', `${peerId} is not connected`);
+    const stream = await connection.newStream(protocol, { signal });
+    // the other side never writes on it; reading notices when it closes
+    stream.addEventListener('message', () => stream.abort(new Error('unexpected data')));
+    return stream;
+  };
+
+  const createLine = (peerId: string, protocol: string, maxQueueBytes: number): Outbox =>
+    createOutbox({
+      maxQueueBytes,
+      stallMs: tuning.stallMs,
+      openStream: (signal) => openLine(peerId, protocol, signal),
+      onStalled: (reason) => {
+        logger.info({ peerId, protocol, reason }, 'peer does not read, dropping the connection');
+        table.newest(peerId)?.abort(new Error(reason));
+      },
+    });
+
+  const table = createPeerTable({
+    localPeerId,
+    retireAfterMs: tuning.retireAfterMs,
+    createLines: (peerId): PeerLines => ({
+      urgent: createLine(peerId, URGENT_PROTOCOL, tuning.urgentQueueBytes),
+      bulk: createLine(peerId, BULK_PROTOCOL, tuning.bulkQueueBytes),
+    }),
+    createBudgets: () => ({
+      messages: createTokenBucket(tuning.budgets.messages, nowMs),
+      bytes: createTokenBucket(tuning.budgets.bytes, nowMs),
+      requests: createTokenBucket(tuning.budgets.requests, nowMs),
+      gossipBytes: createTokenBucket(tuning.budgets.gossipBytes, nowMs),
+    }),
+    onConnected: ({ peer, connections }) => {
+      lastComplaint.delete(peer.peerId);
+      logger.info({ peerId: peer.peerId, name: peer.name, validator: peer.validator }, 'peer connected');
+      announcer?.connected(connections[0]!.remotePeer, connections[0]!);
+      for (const listener of connectedListeners) notify(listener, peer);
+    },
+    onDisconnected: (peer) => {
+      logger.info({ peerId: peer.peerId, name: peer.name }, 'peer disconnected');
+      announcer?.disconnected(peerIdFromString(peer.peerId));
+      for (const listener of disconnectedListeners) notify(listener, peer);
+      dialer.lost(peer.peerId);
+    },
+  });
+
+  const linkOf = (connection: Connection): Link | null => {
+    const known = links.get(connection);
+    if (known !== undefined) return known;
+    const allowed = allowList.get(connection.remotePeer.toString());
+    if (allowed === undefined || connection.status !== 'open' || stopping.signal.aborted) return null;
+    const { promise, resolve } = Promise.withResolvers<DialResult>();
+    const link: Link = {
+      allowed,
+      connection,
+      result: promise,
+      ready: promise.then((result) => result === 'connected'),
+      settle: resolve,
+      handshaking: false,
+    };
+    links.set(connection, link);
+    connection.addEventListener('close', () => {
+      link.settle('unreachable');
+      links.delete(connection);
+      table.leave(connection);
+    });
+    return link;
+  };
+
+  const gate = async (connection: Connection): Promise<boolean> => (await linkOf(connection)?.ready) ?? false;
+
+  const isLinked = (peerId: string): boolean =>
+    [...links.values()].some(({ allowed }) => allowed.peerId === peerId);
+
+  const handshake = async (link: Link, open: (signal: AbortSignal) => Promise<Stream>): Promise<void> => {
+    const { connection, allowed } = link;
+    if (link.handshaking) throw new HandshakeError('MALFORMED', 'expected one handshake on a connection, found two');
+    link.handshaking = true;
+    const signal = AbortSignal.any([AbortSignal.timeout(tuning.handshakeTimeoutMs), stopping.signal]);
+    let stream: Stream | null = null;
+    try {
+      stream = await open(signal);
+      const validator = await performHandshake(stream, identity, allowed, signal);
+      if (connection.status !== 'open') throw new NetworkError('STREAM', 'closed during the handshake');
+      table.join(connection, allowed, validator);
+      link.settle('connected');
+    } catch (error) {
+      const refused = error instanceof HandshakeError;
+      if (refused) complain(allowed.peerId, `handshake failed: ${error.message}`);
+      else logger.debug({ peerId: allowed.peerId, error: errorMessage(error) }, 'handshake broke off');
+      link.settle(refused ? 'refused' : 'unreachable');
+      if (refused && connection.direction === 'inbound') dialer.refused(allowed.peerId);
+      // graceful, so that the verdict still reaches the peer
+      await connection.close().catch((closeError: unknown) => connection.abort(closeError as Error));
+      return;
+    }
+    await stream.close({ signal }).catch((error: unknown) => stream.abort(error as Error));
+  };
+
+  const onConnectionOpen = (connection: Connection): void => {
+    const link = linkOf(connection);
+    if (link === null) {
+      connection.abort(new Error('not welcome'));
+      return;
+    }
+    if (connection.direction === 'outbound')
+      void handshake(link, (signal) => connection.newStream(HANDSHAKE_PROTOCOL, { signal }));
+    else
+      void within(link.ready, tuning.handshakeTimeoutMs).then((ready) => {
+        if (!ready && connection.status === 'open') connection.abort(new Error('no handshake in time'));
+      });
+  };
+
+  const onHandshakeStream = async (stream: Stream, connection: Connection): Promise<void> => {
+    const link = linkOf(connection);
+    if (link === null || connection.direction === 'outbound' || link.handshaking)
+      stream.abort(new Error('no handshake is due'));
+    else await handshake(link, async () => stream);
+  };
+
+  const dial = async (peerId: string): Promise<DialResult> => {
+    const target = configured.find((peer) => peer.peerId === peerId)!;
+    try {
+      const address = multiaddr(target.address.includes('/p2p/') ? target.address : `${target.address}/p2p/${peerId}`);
+      const signal = AbortSignal.any([AbortSignal.timeout(tuning.dialTimeoutMs), stopping.signal]);
+      const connection = await libp2p!.dial(address, { signal });
+      return (await linkOf(connection)?.result) ?? 'unreachable';
+    } catch (error) {
+      if (error instanceof Error && error.name === 'UnexpectedPeerError')
+        complain(peerId, `expected this peer at ${target.address}, found another PeerId: correct [[p2p.peers]]`);
+      else logger.debug({ peerId, error: errorMessage(error) }, 'cannot dial');
+      return 'unreachable';
+    }
+  };
+
+  const dialer = createDialer({
+    localPeerId,
+    peerIds: configured.map(({ peerId }) => peerId).filter((peerId) => peerId !== localPeerId),
+    dial,
+    isLinked,
+    banLeftMs: scores.banLeftMs,
+  });
+
+  const reportFault = (peerId: string, fault: PeerFault, detail: string): void => {
+    if (!allowList.has(peerId)) return;
+    logger.debug({ peerId, fault, detail }, 'peer fault');
+    if (!scores.fault(peerId, fault)) return;
+    logger.warn(
+      { peerId, name: allowList.get(peerId)!.name, fault, detail, banMs: tuning.score.banMs },
+      'peer banned for a while: too many faults',
+    );
+    for (const link of links.values())
+      if (link.allowed.peerId === peerId) link.connection.abort(new Error(`banned: ${fault}`));
+  };
+
+  const mayConnect = (peerId: PeerId): boolean => {
+    const text = peerId.toString();
+    return allowList.has(text) && !scores.isBanned(text);
+  };
+
+  const denyAfterEncryption = (peerId: PeerId): boolean => {
+    if (mayConnect(peerId)) return false;
+    const text = peerId.toString();
+    if (!allowList.has(text))
+      complain(text, 'refused a PeerId that the specification does not list: add it there or stop that node');
+    return true;
+  };
+
+  const onConsensusStream = (maxMessageBytes: number) => (stream: Stream, connection: Connection) => {
+    const connected = table.get(connection.remotePeer.toString());
+    if (connected === null) return stream.abort(new Error('not connected'));
+    const { peer, budgets } = connected;
+    if (peer.validator === null) {
+      stream.abort(new Error('not a validator'));
+      reportFault(peer.peerId, 'forbidden', 'consensus messages from a node without a consensus key');
+      return;
+    }
+    attachInbox(stream, {
+      maxMessageBytes,
+      messages: budgets.messages,
+      bytes: budgets.bytes,
+      onMessage: (message) => notify(consensusHandler, peer, message),
+      onFault: (fault, detail) => reportFault(peer.peerId, fault, detail),
+    });
+  };
+
+  const onRequestStream =
+    (handler: RequestHandler) =>
+    async (stream: Stream, connection: Connection): Promise<void> => {
+      const connected = table.get(connection.remotePeer.toString());
+      if (connected === null) return stream.abort(new Error('not connected'));
+      const { peer, budgets } = connected;
+      if (!budgets.requests.take(1)) {
+        stream.abort(new Error('over its budget'));
+        reportFault(peer.peerId, 'flood', 'more requests than its budget');
+        return;
+      }
+      await answer(stream, (request) => handler(peer, request), {
+        readTimeoutMs: tuning.requestTimeoutMs,
+        answerTimeoutMs: 2 * tuning.requestTimeoutMs,
+        onOversized: (detail) => reportFault(peer.peerId, 'oversized', detail),
+      });
+    };
+
+  const registerRequest = (node: Libp2p, protocol: string, handler: RequestHandler): Promise<void> =>
+    node.handle(protocol, gateHandler(onRequestStream(handler), gate), {
+      maxInboundStreams: MAX_REQUESTS_AT_ONCE,
+      maxOutboundStreams: 4 * MAX_REQUESTS_AT_ONCE,
+    });
+
+  /** Gossipsub asks before it forwards. */
+  const validateBatch = (source: PeerId, data: Uint8Array): TopicValidatorResult => {
+    const peerId = source.toString();
+    if (peerId === localPeerId) return TopicValidatorResult.Accept;
+    const connected = table.get(peerId);
+    if (connected === null) return TopicValidatorResult.Ignore;
+    if (!connected.budgets.gossipBytes.take(data.length)) {
+      reportFault(peerId, 'flood', 'more gossip than its budget');
+      return TopicValidatorResult.Ignore;
+    }
+    let transactions: Uint8Array[];
+    try {
+      transactions = decodeBatch(data);
+    } catch (error) {
+      reportFault(peerId, isCode(error, 'OVERSIZED') ? 'oversized' : 'malformed', errorMessage(error));
+      return TopicValidatorResult.Reject;
+    }
+    notify(transactionsHandler, connected.peer, transactions);
+    return TopicValidatorResult.Accept;
+  };
+
+  const batcher = createBatcher((batch) => {
+    pubsub?.publish(topic, batch).catch((error: unknown) => {
+      logger.debug({ error: errorMessage(error) }, 'a batch of transactions was not published');
+    });
+  });
+
+  const keepAlive = createKeepAlive({
+    intervalMs: tuning.pingIntervalMs,
+    connections: () => table.all().flatMap(({ connections }) => connections),
+    ping: (connection) =>
+      ask(connection, PING_PROTOCOL, new Uint8Array(0), {
+        timeoutMs: tuning.pingTimeoutMs,
+        maxAnswerBytes: 0,
+        signal: stopping.signal,
+      }),
+    onDead: (connection, reason) => {
+      if (stopping.signal.aborted) return;
+      logger.info(
+        { peerId: connection.remotePeer.toString(), reason: errorMessage(reason) },
+        'peer does not answer, dropping the connection',
+      );
+      connection.abort(new Error('no answer'));
+    },
+  });
+
+  const sendConsensus = (peerId: string, message: Uint8Array): void => {
+    if (message.length === 0 || message.length > MAX_CONSENSUS_MESSAGE_BYTES)
+      throw new NetworkError(
+        'OVERSIZED',
+        `expected a consensus message of 1 to ${MAX_CONSENSUS_MESSAGE_BYTES} bytes, found ${message.length}`,
+      );
+    const connected = table.get(peerId);
+    if (connected === null) return;
+    const { urgent, bulk } = connected.lines;
+    (message.length <= URGENT_MESSAGE_BYTES ? urgent : bulk).send(message);
+  };
+
+  let announceTimer: NodeJS.Timeout | null = null;
+  const announceAgain = (): void => {
+    for (const { connections } of table.all()) {
+      const newest = connections.at(-1)!;
+      announcer?.connected(newest.remotePeer, newest);
+    }
+  };
+
+  const createNode = () =>
+    createLibp2p({
+      privateKey,
+      start: false,
+      addresses: { listen: [...options.listen] },
+      transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
+      connectionEncrypters: [noise()],
+      streamMuxers: [
+        yamux({
+          enableKeepAlive: false,
+          maxInboundStreams: 256,
+          maxOutboundStreams: 512,
+          // what a vote can wait for on a slow line is what a payload may have in flight
+          streamOptions: { maxStreamWindowSize: MIB },
+        }),
+      ],
+      connectionMonitor: { enabled: false },
+      connectionManager: {
+        maxConnections: 4 * (allowList.size + 8),
+        inboundConnectionThreshold: 100,
+        maxIncomingPendingConnections: 64,
+        inboundUpgradeTimeout: tuning.handshakeTimeoutMs,
+        reconnectRetries: 0,
+      },
+      connectionGater: {
+        denyDialPeer: (peerId) => !mayConnect(peerId),
+        denyDialMultiaddr: () => false,
+        denyInboundEncryptedConnection: denyAfterEncryption,
+        denyOutboundEncryptedConnection: denyAfterEncryption,
+      },
+      services: {
+        identify: (components) =>
+          identify({ runOnConnectionOpen: false })({
+            peerId: components.peerId,
+            privateKey: components.privateKey,
+            peerStore: components.peerStore,
+            registrar: createGatedRegistrar(components.registrar, gate),
+            addressManager: components.addressManager,
+            events: components.events,
+            logger: components.logger,
+            nodeInfo: components.nodeInfo,
+          }),
+        pubsub: (components) => {
+          announcer = createGatedRegistrar(components.registrar, gate);
+          pubsub = gossipsub({
+            globalSignaturePolicy: StrictNoSign,
+            msgIdFn: (message) => keccak256(message.data),
+            msgIdToStrFn: bytesToHex,
+            allowPublishToZeroTopicPeers: true,
+            ignoreDuplicatePublishError: true,
+            fallbackToFloodsub: false,
+            emitSelf: false,
+            tagMeshPeers: false,
+            allowedTopics: [topic],
+            canRelayMessage: false,
+            maxInboundDataLength: 4 * MAX_BATCH_BYTES,
+            maxOutboundBufferSize: 16 * MIB,
+            maxInboundStreams: 4,
+            maxOutboundStreams: 4,
+            // peers are known by name here, and many of them may share one address
+            scoreParams: { IPColocationFactorWeight: 0 },
+          })({
+            privateKey: components.privateKey,
+            peerId: components.peerId,
+            peerStore: components.peerStore,
+            registrar: announcer,
+            connectionManager: components.connectionManager,
+            logger: components.logger,
+          });
+          pubsub.topicValidators.set(topic, (source, message) => validateBatch(source, message.data));
+          return pubsub;
+        },
+      },
+    });
+
+  return {
+    localPeerId,
+    async start() {
+      if (libp2p !== null || stopping.signal.aborted)
+        throw new NetworkError('BAD_OPTIONS', 'expected one start of a network, found a second');
+      const node = await createNode();
+      libp2p = node;
+      node.addEventListener('connection:open', (event) => onConnectionOpen(event.detail));
+      await node.handle(HANDSHAKE_PROTOCOL, onHandshakeStream, { maxInboundStreams: 1, maxOutboundStreams: 1 });
+      const lines = { maxInboundStreams: 4, maxOutboundStreams: 4 };
+      await node.handle(
+        URGENT_PROTOCOL,
+        gateHandler(onConsensusStream(URGENT_MESSAGE_BYTES), gate),
+        lines,
+      );
+      await node.handle(
+        BULK_PROTOCOL,
+        gateHandler(onConsensusStream(MAX_CONSENSUS_MESSAGE_BYTES), gate),
+        lines,
+      );
+      await registerRequest(node, PING_PROTOCOL, async () => new Uint8Array(0));
+      for (const [protocol, handler] of requestHandlers) await registerRequest(node, protocol, handler);
+      await node.start();
+      pubsub?.subscribe(topic);
+      keepAlive.start();
+      announceTimer = setInterval(announceAgain, 2_000);
+      dialer.start();
+      logger.info({ peerId: localPeerId, addresses: node.getMultiaddrs().map(String) }, 'network started');
+    },
+    async stop() {
+      if (stopping.signal.aborted) return;
+      stopping.abort(new NetworkError('STREAM', 'the network stops'));
+      dialer.stop();
+      keepAlive.stop();
+      batcher.stop();
+      if (announceTimer !== null) clearInterval(announceTimer);
+      table.stop();
+      for (const { connection } of [...links.values()]) connection.abort(new Error('the network stops'));
+      await libp2p?.stop();
+    },
+    addresses: () => libp2p?.getMultiaddrs().map(String) ?? [],
+    peers: () => table.all().map(({ peer }) => peer),
+    onPeerConnected(listener) {
+      connectedListeners.add(listener);
+      return () => connectedListeners.delete(listener);
+    },
+    onPeerDisconnected(listener) {
+      disconnectedListeners.add(listener);
+      return () => disconnectedListeners.delete(listener);
+    },
+    sendConsensus,
+    broadcastConsensus(message) {
+      for (const { peer } of table.all()) if (peer.validator !== null) sendConsensus(peer.peerId, message);
+    },
+    onConsensus(handler) {
+      consensusHandler = handler;
+    },
+    async request(peerId, protocol, request, requestOptions = {}) {
+      const connection = table.newest(peerId);
+      if (connection === null)
+        throw new NetworkError('NOT_CONNECTED', `expected ${peerId} to be connected, found it is not: ask another peer`);
+      return ask(connection, protocol, request, {
+        timeoutMs: requestOptions.timeoutMs ?? tuning.requestTimeoutMs,
+        maxAnswerBytes: requestOptions.maxAnswerBytes ?? MAX_CONSENSUS_MESSAGE_BYTES,
+        signal: stopping.signal,
+      });
+    },
+    handleRequest(protocol, handler) {
+      if (requestHandlers.has(protocol))
+        throw new NetworkError('BAD_OPTIONS', `expected one handler for ${protocol}, found a second`);
+      requestHandlers.set(protocol, handler);
+      if (libp2p !== null) void registerRequest(libp2p, protocol, handler);
+    },
+    publishTransactions(transactions) {
+      batcher.add(transactions);
+    },
+    onTransactions(handler) {
+      transactionsHandler = handler;
+    },
+    reportFault,
+  };
+};
+
+/** False when it takes longer. */
+const within = async (promise: Promise<boolean>, timeoutMs: number): Promise<boolean> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, false);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+};
