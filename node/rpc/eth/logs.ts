@@ -1,0 +1,155 @@
+/** eth methods that find logs and keep filters for polling. */
+
+import { z } from 'zod';
+import { largerOf, smallerOf } from '#node/rpc/bigints.ts';
+import { selectHeight } from '#node/rpc/blockSelector.ts';
+import type { RpcContext } from '#node/rpc/context.ts';
+import { invalidParams, serverError } from '#node/rpc/errors.ts';
+import type { Filter } from '#node/rpc/filters.ts';
+import type { ShownLog } from '#node/rpc/format/receipt.ts';
+import { blockLogs, scanLogs } from '#node/rpc/logScan.ts';
+import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
+import { type BlockByNumber, flag, type LogFilter, logFilter } from '#node/rpc/params.ts';
+
+const LATEST: BlockByNumber = { kind: 'tag', tag: 'latest' };
+
+const isPending = (selector: BlockByNumber | undefined): boolean =>
+  selector?.kind === 'tag' && selector.tag === 'pending';
+
+/** @throws RpcError if the filter asks for pending logs or the range is upside down */
+const checkRange = (filter: LogFilter): void => {
+  if (isPending(filter.fromBlock) || isPending(filter.toBlock))
+    throw invalidParams('pending logs are not supported');
+  if (
+    filter.fromBlock?.kind === 'height' &&
+    filter.toBlock?.kind === 'height' &&
+    filter.fromBlock.height > filter.toBlock.height
+  )
+    throw invalidParams('invalid block range params');
+};
+
+const findLogs = async (context: RpcContext, filter: LogFilter): Promise<ShownLog[]> => {
+  if (filter.blockHash !== undefined) {
+    const block = await context.chain.blockByHash(filter.blockHash);
+    if (block === null) throw serverError('unknown block');
+    return blockLogs(context, block, filter);
+  }
+  checkRange(filter);
+  const head = context.chain.head().block.height;
+  const from = selectHeight(context, filter.fromBlock ?? LATEST);
+  const to = selectHeight(context, filter.toBlock ?? LATEST);
+  if (from > head) return [];
+  if (from > to) throw invalidParams('invalid block range params');
+  return scanLogs(context, filter, from, smallerOf(to, head));
+};
+
+const createLogFilter = (context: RpcContext, filter: LogFilter): Filter => {
+  checkRange(filter);
+  const next = context.chain.head().block.height + 1n;
+  const from = filter.fromBlock?.kind === 'height' ? filter.fromBlock.height : next;
+  return {
+    kind: 'logs',
+    filter,
+    nextHeight: largerOf(from, next),
+    lastHeight: filter.toBlock?.kind === 'height' ? filter.toBlock.height : null,
+  };
+};
+
+/** What happened since the last poll; moves the filter's position only once the answer is complete. */
+const takeChanges = async (context: RpcContext, filter: Filter): Promise<unknown[]> => {
+  if (filter.kind === 'pending') return filter.hashes.splice(0);
+  const head = context.chain.head().block.height;
+  const from = filter.nextHeight;
+  if (from > head) return [];
+  const last = BigInt(context.limits.maxLogBlocks) + from - 1n;
+  const to = smallerOf(head, last);
+  const changes =
+    filter.kind === 'blocks'
+      ? await blockHashes(context, from, to)
+      : await filterLogs(context, filter, from, to);
+  // Another poll of the same filter may have finished first.
+  if (filter.nextHeight === from) filter.nextHeight = to + 1n;
+  return changes;
+};
+
+const blockHashes = async (context: RpcContext, from: bigint, to: bigint): Promise<string[]> => {
+  const hashes: string[] = [];
+  for (let height = from; height <= to; height++) {
+    const block = await context.chain.blockAt(height);
+    if (block !== null) hashes.push(block.hash);
+  }
+  return hashes;
+};
+
+const filterLogs = (
+  context: RpcContext,
+  { filter, lastHeight }: Extract<Filter, { kind: 'logs' }>,
+  from: bigint,
+  to: bigint,
+): Promise<ShownLog[]> | ShownLog[] => {
+  const end = lastHeight === null ? to : smallerOf(lastHeight, to);
+  return from > end ? [] : scanLogs(context, filter, from, end);
+};
+
+const filterId = z.string('expected a filter id').max(66, 'filter id too long');
+
+const useFilter = (context: RpcContext, id: string): Filter => {
+  const filter = context.filters.use(id);
+  if (filter === null) throw serverError('filter not found');
+  return filter;
+};
+
+export const logMethods: readonly Method[] = [
+  defineMethod({
+    name: 'eth_getLogs',
+    summary: 'Logs of a range of blocks, or of one block by hash, that match addresses and topics.',
+    params: [required('filter', logFilter)],
+    run: (context, [filter]) => findLogs(context, filter),
+  }),
+  defineMethod({
+    name: 'eth_newFilter',
+    summary: 'Starts a filter for logs of blocks to come.',
+    params: [required('filter', logFilter)],
+    run: (context, [filter]) => context.filters.add(createLogFilter(context, filter)),
+  }),
+  defineMethod({
+    name: 'eth_newBlockFilter',
+    summary: 'Starts a filter for hashes of blocks to come.',
+    params: [],
+    run: (context) =>
+      context.filters.add({ kind: 'blocks', nextHeight: context.chain.head().block.height + 1n }),
+  }),
+  defineMethod({
+    name: 'eth_newPendingTransactionFilter',
+    summary: 'Starts a filter for hashes of transactions that the pool admits.',
+    params: [
+      optional(
+        'full',
+        flag.refine((full) => !full, 'only hashes are supported'),
+      ),
+    ],
+    run: (context) => context.filters.add({ kind: 'pending', hashes: [] }),
+  }),
+  defineMethod({
+    name: 'eth_getFilterChanges',
+    summary: 'What a filter found since it was last asked.',
+    params: [required('id', filterId)],
+    run: (context, [id]) => takeChanges(context, useFilter(context, id)),
+  }),
+  defineMethod({
+    name: 'eth_getFilterLogs',
+    summary: "All logs that match a log filter's criteria, as eth_getLogs would find them.",
+    params: [required('id', filterId)],
+    run: (context, [id]) => {
+      const filter = useFilter(context, id);
+      if (filter.kind !== 'logs') throw serverError('filter not found');
+      return findLogs(context, filter.filter);
+    },
+  }),
+  defineMethod({
+    name: 'eth_uninstallFilter',
+    summary: 'Ends a filter; false if there was none.',
+    params: [required('id', filterId)],
+    run: (context, [id]) => context.filters.remove(id),
+  }),
+];

@@ -1,0 +1,32 @@
+/** Every method of the server, by name. */
+import { causewayMethods } from '#node/rpc/causeway.ts';
+import { blockMethods } from '#node/rpc/eth/blocks.ts';
+import { chainMethods } from '#node/rpc/eth/chain.ts';
+import { feeMethods } from '#node/rpc/eth/fees.ts';
+import { logMethods } from '#node/rpc/eth/logs.ts';
+import { stateMethods } from '#node/rpc/eth/state.ts';
+import { subscriptionMethods } from '#node/rpc/eth/subscriptions.ts';
+import { transactionMethods } from '#node/rpc/eth/transactions.ts';
+import type { Method } from '#node/rpc/method.ts';
+import { netMethods } from '#node/rpc/net.ts';
+import { web3Methods } from '#node/rpc/web3.ts';
+
+export const METHODS: ReadonlyMap<string, Method> = new Map(
+  [
+    ...chainMethods,
+    ...blockMethods,
+    ...transactionMethods,
+    ...stateMethods,
+    ...logMethods,
+    ...feeMethods,
+    ...subscriptionMethods,
+    ...netMethods,
+    ...web3Methods,
+    ...causewayMethods,
+  ].map((method) => [method.name, method]),
+);
+
+/** The namespaces, sorted. */
+export const MODULES: readonly string[] = [
+  ...new Set([...METHODS.keys()].map((name) => name.slice(0, name.indexOf('_')))),
+].sort();

@@ -1,0 +1,205 @@
+/**
+ * Untrusted JSON into our types: quantities, data, addresses, block parameters, call objects, log filters.
+ *
+ * Follows geth's decoding: quantities without leading zeros, data of whole bytes, EIP-1898 block parameters;
+ * unknown and null fields of objects are ignored.
+ */
+import { z } from 'zod';
+import { type Address, type Hash, hexToBytes, parseAddress, parseHash } from '#consensus/primitives.ts';
+
+/** A schema for text; what `parse` throws becomes the refusal's words. */
+const textTo = <T>(parse: (text: string) => T) =>
+  z.string('expected a string').transform((text, context): T => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({
+        code: 'custom',
+        message: error instanceof Error ? error.message : 'not understood',
+      });
+      return z.NEVER;
+    }
+  });
+
+const HEX_DIGITS = /^[0-9a-fA-F]*$/;
+
+const hexDigits = (text: string): string => {
+  if (!/^0[xX]/.test(text))
+    throw new Error(text === '' ? 'empty hex string' : 'hex string without 0x prefix');
+  const digits = text.slice(2);
+  if (!HEX_DIGITS.test(digits)) throw new Error('invalid hex string');
+  return digits;
+};
+
+const parseQuantity = (text: string, bits: number): bigint => {
+  const digits = hexDigits(text);
+  if (digits === '') throw new Error('hex string "0x"');
+  if (digits.length > 1 && digits.startsWith('0')) throw new Error('hex number with leading zero digits');
+  if (digits.length > bits / 4) throw new Error(`hex number > ${bits} bits`);
+  return BigInt(`0x${digits}`);
+};
+
+const parseData = (text: string): Uint8Array => {
+  const digits = hexDigits(text);
+  if (digits.length % 2 === 1) throw new Error('hex string of odd length');
+  return hexToBytes(`0x${digits}`);
+};
+
+const parseStorageKey = (text: string): Hash => {
+  const digits = hexDigits(text.startsWith('0x') || text.startsWith('0X') ? text : `0x${text}`);
+  if (digits.length > 64) throw new Error('storage key too long (want at most 32 bytes)');
+  return parseHash(`0x${digits.padStart(64, '0')}`);
+};
+
+export const quantity = textTo((text) => parseQuantity(text, 256));
+export const uint64 = textTo((text) => parseQuantity(text, 64));
+export const data = textTo(parseData);
+export const address = textTo(parseAddress);
+export const hash = textTo(parseHash);
+/** A storage slot: a quantity with or without leading zeros, up to 32 bytes. */
+export const storageKey = textTo(parseStorageKey);
+export const flag = z.boolean('expected true or false');
+/** A count or index: a hex quantity, or a plain number or decimal string as geth's HexOrDecimal64. */
+export const count = z.union(
+  [
+    z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).transform(BigInt),
+    textTo((text) => (/^\d{1,15}$/.test(text) ? BigInt(text) : parseQuantity(text, 64))),
+  ],
+  'expected a hex quantity',
+);
+
+export type BlockTag = 'latest' | 'safe' | 'finalized' | 'earliest' | 'pending';
+export type BlockByNumber =
+  | { readonly kind: 'tag'; readonly tag: BlockTag }
+  | { readonly kind: 'height'; readonly height: bigint };
+export type BlockSelector = BlockByNumber | { readonly kind: 'hash'; readonly hash: Hash };
+
+const TAGS: readonly string[] = ['latest', 'safe', 'finalized', 'earliest', 'pending'];
+
+const parseBlockNumber = (text: string): BlockByNumber => {
+  if (TAGS.includes(text)) return { kind: 'tag', tag: text as BlockTag };
+  const height = parseQuantity(text, 64);
+  if (height >= 1n << 63n) throw new Error('block number larger than int64');
+  return { kind: 'height', height };
+};
+
+/** A tag or a height. */
+export const blockNumber = textTo(parseBlockNumber);
+
+const parseBlock = (text: string): BlockSelector =>
+  text.length === 66 ? { kind: 'hash', hash: parseHash(text) } : parseBlockNumber(text);
+
+const nullable = <T>(schema: z.ZodType<T>) => schema.nullish().transform((value) => value ?? undefined);
+
+const eip1898 = z
+  .object({ blockNumber: nullable(blockNumber), blockHash: nullable(hash), requireCanonical: nullable(flag) })
+  .transform((value, context): BlockSelector => {
+    if (value.blockHash !== undefined && value.blockNumber === undefined)
+      return { kind: 'hash', hash: value.blockHash };
+    if (value.blockNumber !== undefined && value.blockHash === undefined) return value.blockNumber;
+    context.addIssue({
+      code: 'custom',
+      message:
+        value.blockHash === undefined
+          ? 'expected blockNumber or blockHash'
+          : 'cannot specify both BlockHash and BlockNumber, choose one or the other',
+    });
+    return z.NEVER;
+  });
+
+/** A tag, a height, a hash, or EIP-1898's object; requireCanonical is always met, because there is only one chain. */
+export const block: z.ZodType<BlockSelector> = z.unknown().transform((value, context): BlockSelector => {
+  const parsed = (typeof value === 'object' ? eip1898 : textTo(parseBlock)).safeParse(value);
+  if (parsed.success) return parsed.data;
+  context.addIssue({ code: 'custom', message: parsed.error.issues[0]?.message ?? 'not a block' });
+  return z.NEVER;
+});
+
+const MAX_ACCESS_LIST_KEYS = 10_000;
+const accessList = z
+  .array(z.object({ address, storageKeys: nullable(z.array(hash).max(MAX_ACCESS_LIST_KEYS)) }))
+  .max(MAX_ACCESS_LIST_KEYS);
+
+export const callObject = z.object(
+  {
+    from: nullable(address),
+    to: nullable(address),
+    gas: nullable(uint64),
+    gasPrice: nullable(quantity),
+    maxFeePerGas: nullable(quantity),
+    maxPriorityFeePerGas: nullable(quantity),
+    value: nullable(quantity),
+    nonce: nullable(uint64),
+    data: nullable(data),
+    input: nullable(data),
+    accessList: nullable(accessList),
+    chainId: nullable(quantity),
+    authorizationList: nullable(z.array(z.unknown())),
+    blobVersionedHashes: nullable(z.array(z.unknown())),
+  },
+  'expected a call object',
+);
+export type CallObject = z.output<typeof callObject>;
+
+/** An override object of eth_call: refused unless it overrides nothing. */
+export const noOverrides = z
+  .record(z.string(), z.unknown())
+  .refine((value) => Object.keys(value).length === 0, 'state and block overrides are not supported');
+
+const MAX_TOPICS = 4;
+const MAX_ALTERNATIVES = 1_000;
+
+const alternatives = <T extends string>(one: z.ZodType<T>, what: string) =>
+  z.unknown().transform((value, context): ReadonlySet<T> | null => {
+    if (value === null || value === undefined) return null;
+    const list = Array.isArray(value) ? value : [value];
+    if (list.length > MAX_ALTERNATIVES) {
+      context.addIssue({ code: 'custom', message: 'exceed max addresses or topics per search position' });
+      return z.NEVER;
+    }
+    if (list.length === 0 || list.includes(null)) return null;
+    const parsed = z.array(one).safeParse(list);
+    if (parsed.success) return new Set(parsed.data);
+    context.addIssue({ code: 'custom', message: `${what}: ${parsed.error.issues[0]?.message ?? 'invalid'}` });
+    return z.NEVER;
+  });
+
+/** Null stands for "any". */
+export type LogCriteria = {
+  readonly addresses: ReadonlySet<Address> | null;
+  readonly topics: readonly (ReadonlySet<Hash> | null)[];
+};
+
+export type LogFilter = LogCriteria & {
+  readonly blockHash: Hash | undefined;
+  readonly fromBlock: BlockByNumber | undefined;
+  readonly toBlock: BlockByNumber | undefined;
+};
+
+export const logFilter: z.ZodType<LogFilter> = z
+  .object(
+    {
+      address: alternatives(address, 'invalid address'),
+      topics: nullable(z.array(alternatives(hash, 'invalid topic(s)')).max(MAX_TOPICS, 'exceed max topics')),
+      blockHash: nullable(hash),
+      fromBlock: nullable(blockNumber),
+      toBlock: nullable(blockNumber),
+    },
+    'expected a filter object',
+  )
+  .transform((value, context) => {
+    if (value.blockHash !== undefined && (value.fromBlock !== undefined || value.toBlock !== undefined)) {
+      context.addIssue({
+        code: 'custom',
+        message: 'cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other',
+      });
+      return z.NEVER;
+    }
+    return {
+      addresses: value.address,
+      topics: value.topics ?? [],
+      blockHash: value.blockHash,
+      fromBlock: value.fromBlock,
+      toBlock: value.toBlock,
+    };
+  });
