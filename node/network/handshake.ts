@@ -231,7 +231,9 @@ export const performHandshake = async (
     await writeFrame(stream, await createProof(identity, theirs.challenge), signal);
     const [proof] = await readStep(reader, { tag: TAG.proof, fields: 1 }, signal);
     const validator = verifyProof(proof!, identity, remote, ours.challenge);
-    await writeFrame(stream, encodeVerdict(true, ''), signal);
+    await writeFrame(stream, encodeVerdict(true, ''), signal).catch(() => {
+      // a peer that refused us has closed by now: its verdict, which says why, is still to be read
+    });
     await readStep(reader, { tag: TAG.verdict, fields: 2 }, signal);
     return validator;
   } catch (error) {

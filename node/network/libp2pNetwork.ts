@@ -72,6 +72,7 @@ export type NetworkTuning = {
 };
 
 const MIB = 1024 * 1024;
+const LAST_WORDS_MS = 500;
 
 export const DEFAULT_TUNING: NetworkTuning = {
   handshakeTimeoutMs: 5_000,
@@ -292,7 +293,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       else logger.debug({ peerId: allowed.peerId, error: errorMessage(error) }, 'handshake broke off');
       link.settle(refused ? 'refused' : 'unreachable');
       if (refused && connection.direction === 'inbound') dialer.refused(allowed.peerId);
-      // graceful, so that the verdict still reaches the peer
+      if (refused && stream !== null) await lastWords(stream);
       await connection.close().catch((closeError: unknown) => connection.abort(closeError as Error));
       return;
     }
@@ -632,6 +633,16 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     },
     reportFault,
   };
+};
+
+/** Lets the verdict reach the peer, which then closes its side, before the connection goes. */
+const lastWords = async (stream: Stream): Promise<void> => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, LAST_WORDS_MS);
+  stream.addEventListener('close', () => resolve());
+  stream.close({ signal: AbortSignal.timeout(LAST_WORDS_MS) }).catch(() => resolve());
+  if (stream.status === 'open') await promise;
+  clearTimeout(timer);
 };
 
 /** False when it takes longer. */

@@ -11,11 +11,40 @@ import { errorMessage, NetworkError } from '#node/network/networkError.ts';
 /** Small enough that a vote waits behind at most this much of a payload in our own buffers. */
 const CHUNK_BYTES = 64 * 1024;
 
+/**
+ * Resolves when the stream can take more. (The library's own `onDrain` keeps its first promise, and so resolves at
+ * once from the second time on.)
+ */
+const drained = async (stream: Stream, signal: AbortSignal): Promise<void> => {
+  while (stream.writableNeedsDrain) {
+    signal.throwIfAborted();
+    if (stream.writeStatus !== 'writable') throw new NetworkError('STREAM', 'the stream closed while sending');
+    await new Promise<void>((resolve, reject) => {
+      const settle = (): void => {
+        signal.removeEventListener('abort', onAbort);
+        stream.removeEventListener('drain', settle);
+        stream.removeEventListener('close', settle);
+        resolve();
+      };
+      const onAbort = (): void => {
+        settle();
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort);
+      stream.addEventListener('drain', settle);
+      stream.addEventListener('close', settle);
+    });
+    signal.throwIfAborted();
+  }
+};
+
 /** @throws whatever the stream or the signal aborted with */
 export const writeAll = async (stream: Stream, data: Uint8Array, signal: AbortSignal): Promise<void> => {
   for (let at = 0; at < data.length; at += CHUNK_BYTES) {
     signal.throwIfAborted();
-    if (!stream.send(data.subarray(at, at + CHUNK_BYTES))) await stream.onDrain({ signal });
+    if (!stream.send(data.subarray(at, at + CHUNK_BYTES))) await drained(stream, signal);
+    // between two chunks other streams get their turn
+    if (at + CHUNK_BYTES < data.length) await new Promise((resolve) => setImmediate(resolve));
   }
 };
 
