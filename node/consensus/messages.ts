@@ -67,6 +67,8 @@ export type ConsensusMessage =
 export type ConsensusRequest =
   | { readonly type: 'valueById'; readonly height: bigint; readonly valueId: Hash }
   | { readonly type: 'valueByPayload'; readonly height: bigint; readonly payloadHash: Hash }
+  /** The prevotes that prove a polka for this value in this round, or none. */
+  | { readonly type: 'polka'; readonly height: bigint; readonly round: number; readonly valueId: Hash }
   /** RULES 14: the newest vote of this validator that the asked peer knows. */
   | { readonly type: 'lastVote'; readonly validator: Address };
 
@@ -174,6 +176,10 @@ const requestOf = (kind: number, item: RlpItem): ConsensusRequest | null => {
     }
     case 3:
       return { type: 'lastVote', validator: addressOf(listOf(item, 1)[0]) };
+    case 4: {
+      const [height, round, valueId] = listOf(item, 3);
+      return { type: 'polka', height: uint64Of(height), round: roundOf(round), valueId: hashOf(valueId) };
+    }
     default:
       return null;
   }
@@ -211,6 +217,8 @@ export const encodeRequest = (request: ConsensusRequest): Uint8Array => {
       return framed(2, [uint(request.height), hash(request.payloadHash)]);
     case 'lastVote':
       return framed(3, [hexToBytes(request.validator)]);
+    case 'polka':
+      return framed(4, [uint(request.height), uint(request.round), hash(request.valueId)]);
   }
 };
 
@@ -265,3 +273,13 @@ export const decodeLastVoteAnswer = (bytes: Uint8Array): Decoded<{ readonly vote
     }
     return kind === 1 ? { vote: voteOf(item) } : null;
   });
+
+export const MAX_VOTES_ANSWER_BYTES = MAX_VALIDATORS * MAX_REQUEST_BYTES;
+
+export const encodeVotesAnswer = (votes: readonly VoteMessage[]): Uint8Array =>
+  framed(1, votes.map(voteItem));
+
+export const decodeVotesAnswer = (bytes: Uint8Array): Decoded<readonly VoteMessage[]> =>
+  decodeFramed(bytes, MAX_VOTES_ANSWER_BYTES, (kind, item) =>
+    kind === 1 ? manyOf(item, MAX_VALIDATORS).map(voteOf) : null,
+  );

@@ -1,0 +1,75 @@
+/**
+ * What the consensus host is given: options that do not change, and ports to everything with effects.
+ *
+ * Every port has a real part behind it in a node and a simulated one in tests; the host itself reads no clock, opens
+ * no file and holds no key.
+ */
+import type { Logger } from 'pino';
+import type { L1View } from '#bridge/l1/view.ts';
+import type { Evidence } from '#consensus/engine.ts';
+import type { Address } from '#consensus/primitives.ts';
+import type { Signer } from '#consensus/signer.ts';
+import type { TimeoutOptions } from '#consensus/timeouts.ts';
+import type { ConsensusDomain } from '#consensus/types.ts';
+import type { Chain } from '#node/chain.ts';
+import type { Clock } from '#node/consensus/clock.ts';
+import type { Disk } from '#node/consensus/disk.ts';
+import type { Mempool } from '#node/mempool/mempool.ts';
+import type { Network } from '#node/network/network.ts';
+
+export type HostLogger = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+
+export type HostOptions = {
+  readonly domain: ConsensusDomain;
+  readonly feeRecipient: Address;
+  readonly blockIntervalMs: number;
+  readonly emptyBlockIntervalMs: number;
+  /** How long our own finalised view must have held a deposit before we propose its import (RULES 10). */
+  readonly importLagMs: number;
+  readonly timeouts: TimeoutOptions;
+  readonly blockGasLimit: bigint;
+};
+
+export type HostDependencies = {
+  readonly chain: Chain;
+  readonly mempool: Mempool;
+  readonly network: Network;
+  /** Null: no L1 is watched; imports are then neither proposed nor prevoted. */
+  readonly l1View: L1View | null;
+  readonly signer: Signer;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: HostLogger;
+};
+
+export type HaltCode = 'DIVERGENCE' | 'L1_CONTRADICTION' | 'EXECUTION_FAULT' | 'HOST_FAULT';
+export type Halt = { readonly code: HaltCode; readonly message: string };
+
+export type HostListeners = {
+  /** For good: this node must not go on; the process should end with a non-zero code. */
+  readonly onHalted: (halt: Halt) => void;
+  /** A peer works at this height, above ours: a hint for sync, proven by nothing. */
+  readonly onBehind: (peerId: string, height: bigint) => void;
+  readonly onEvidence: (evidence: Evidence) => void;
+};
+
+export type ValidatorStatus = {
+  readonly address: Address;
+  readonly power: bigint;
+  readonly connected: boolean;
+  readonly lastVote: { readonly height: bigint; readonly round: number; readonly type: string } | null;
+};
+
+export type HostStatus = {
+  readonly height: bigint;
+  /** −1 before round 0 has begun. */
+  readonly round: number;
+  readonly step: string;
+  readonly proposer: Address | null;
+  readonly validators: readonly ValidatorStatus[];
+  /** One sentence for a person; null while nothing is amiss. */
+  readonly waitingFor: string | null;
+  /** Why this node does not sign, null when it does. */
+  readonly observing: string | null;
+  readonly halted: Halt | null;
+};

@@ -1,0 +1,204 @@
+/**
+ * From a peer's bytes to authenticated inputs of the current height.
+ *
+ * Owns budgets, decoding, dropping what was seen (before any recovery), authentication, the buffer for the next
+ * height, and the faults that peers are charged with. Does not own what an input means. Never throws on a peer's bytes.
+ */
+import { authenticateProposal, authenticateVote } from '#consensus/authenticate.ts';
+import { verifyCommitCertificate } from '#consensus/certificate.ts';
+import { payloadToHash } from '#consensus/digests.ts';
+import type { Hash } from '#consensus/primitives.ts';
+import { proposerAt } from '#consensus/proposer.ts';
+import type {
+  CommitCertificate,
+  ConsensusDomain,
+  Payload,
+  SignedProposal,
+  SignedVote,
+} from '#consensus/types.ts';
+import { isMember, type ValidatorSet } from '#consensus/validatorSet.ts';
+import { FutureMessages, PeerBudgets } from '#node/consensus/budgets.ts';
+import type { Clock } from '#node/consensus/clock.ts';
+import type { ProposalMessage, VoteMessage } from '#node/consensus/fields.ts';
+import { type ConsensusMessage, decodeMessage, type RoundSummary } from '#node/consensus/messages.ts';
+import type { Network, Peer, PeerFault } from '#node/network/network.ts';
+
+/** Votes ahead of our round that one validator may make us write down between two of our rounds. */
+const MAX_AHEAD_MESSAGES = 64;
+/** Signatures remembered within a height. */
+const MAX_SEEN = 65_536;
+
+export type IntakeHooks = {
+  readonly position: () => {
+    readonly height: bigint;
+    readonly round: number;
+    readonly set: ValidatorSet;
+    readonly decided: boolean;
+  };
+  readonly onVote: (vote: SignedVote) => void;
+  readonly onProposal: (proposal: SignedProposal) => void;
+  readonly onPayload: (peer: Peer, payloadHash: Hash, payload: Payload) => void;
+  readonly onCertificate: (certificate: CommitCertificate) => void;
+  readonly onSummary: (peer: Peer, height: bigint, rounds: readonly RoundSummary[]) => void;
+  readonly onBehind: (peer: Peer, height: bigint) => void;
+};
+
+export class Intake {
+  readonly #domain: ConsensusDomain;
+  readonly #network: Pick<Network, 'reportFault'>;
+  readonly #hooks: IntakeHooks;
+  readonly #budgets: PeerBudgets;
+  readonly #future = new FutureMessages<Peer>();
+  #seen = new Set<string>();
+  #ahead = new Map<string, number>();
+
+  constructor(
+    domain: ConsensusDomain,
+    network: Pick<Network, 'reportFault'>,
+    clock: Clock,
+    hooks: IntakeHooks,
+  ) {
+    this.#domain = domain;
+    this.#network = network;
+    this.#hooks = hooks;
+    this.#budgets = new PeerBudgets(clock);
+  }
+
+  receive(peer: Peer, bytes: Uint8Array): void {
+    if (peer.validator === null) {
+      this.#fault(peer, 'forbidden', 'consensus message without a consensus key');
+      return;
+    }
+    if (!this.#budgets.take(peer.peerId, bytes.length)) {
+      this.#fault(peer, 'flood', 'consensus messages beyond the budget');
+      return;
+    }
+    this.#decodeAndDispatch(peer, bytes);
+  }
+
+  /** Begins with an empty memory and gives out what came early for this height. */
+  enterHeight(height: bigint): void {
+    this.#seen = new Set();
+    this.#ahead = new Map();
+    for (const { peer, message } of this.#future.take(height)) this.#decodeAndDispatch(peer, message);
+  }
+
+  enterRound(): void {
+    this.#ahead = new Map();
+  }
+
+  #decodeAndDispatch(peer: Peer, bytes: Uint8Array): void {
+    const decoded = decodeMessage(bytes);
+    if (!decoded.ok) {
+      const fault: PeerFault = decoded.error.code === 'TOO_LARGE' ? 'oversized' : 'malformed';
+      this.#fault(peer, fault, decoded.error.message);
+      return;
+    }
+    this.#dispatch(peer, decoded.value, bytes);
+  }
+
+  #dispatch(peer: Peer, message: ConsensusMessage, bytes: Uint8Array): void {
+    const { height, set } = this.#hooks.position();
+    const at = messageHeight(message);
+    if (message.type === 'summary') {
+      this.#summary(peer, message, height);
+      return;
+    }
+    if (at < height) return;
+    if (at > height) {
+      if (at === height + 1n) this.#future.add(peer, at, bytes);
+      else this.#hooks.onBehind(peer, at);
+      return;
+    }
+    switch (message.type) {
+      case 'vote':
+        this.#vote(peer, message.vote, set);
+        break;
+      case 'proposal':
+        this.#proposal(peer, message.proposal, set);
+        break;
+      case 'payload':
+        this.#hooks.onPayload(peer, payloadToHash(message.payload), message.payload);
+        break;
+      case 'certificate':
+        this.#certificate(peer, message.certificate, set);
+        break;
+    }
+  }
+
+  #summary(peer: Peer, message: Extract<ConsensusMessage, { type: 'summary' }>, height: bigint): void {
+    if (message.height > height) this.#hooks.onBehind(peer, message.height);
+    this.#hooks.onSummary(peer, message.height, message.rounds);
+  }
+
+  #vote(peer: Peer, message: VoteMessage, set: ValidatorSet): void {
+    const key = `${message.type}:${message.round}:${message.valueId}:${message.signature}`;
+    if (this.#seen.has(key)) return;
+    const vote = authenticateVote(this.#domain, message, message.signature, message.payloadHash);
+    if (vote === null || !isMember(set, vote.validator)) {
+      this.#fault(peer, 'invalid', 'vote without a signature of a validator');
+      return;
+    }
+    if (!this.#isWithinAhead(vote.validator, vote.round)) return;
+    this.#remember(key);
+    this.#hooks.onVote(vote);
+  }
+
+  #proposal(peer: Peer, message: ProposalMessage, set: ValidatorSet): void {
+    const key = `proposal:${message.round}:${message.signature}`;
+    if (this.#seen.has(key)) return;
+    const proposal = authenticateProposal(this.#domain, message, message.signature);
+    if (proposal === null || proposerAt(set, proposal.height, proposal.round) !== proposal.proposer) {
+      this.#fault(peer, 'invalid', `proposal not signed by the proposer of round ${message.round}`);
+      return;
+    }
+    if (!this.#isWithinAhead(proposal.proposer, proposal.round)) return;
+    this.#remember(key);
+    this.#hooks.onProposal(proposal);
+  }
+
+  #certificate(peer: Peer, certificate: CommitCertificate, set: ValidatorSet): void {
+    if (this.#hooks.position().decided) return;
+    const key = `certificate:${certificate.round}:${certificate.valueId}`;
+    if (this.#seen.has(key)) return;
+    const result = verifyCommitCertificate(this.#domain, set, certificate);
+    if (!result.valid) {
+      this.#fault(peer, 'invalid', `certificate ${result.code}: ${result.reason}`);
+      return;
+    }
+    this.#remember(key);
+    this.#hooks.onCertificate(certificate);
+  }
+
+  /** Honest validators are rarely more than a few rounds ahead; a liar uses up its own share only. */
+  #isWithinAhead(validator: string, round: number): boolean {
+    if (round <= this.#hooks.position().round + 1) return true;
+    const used = (this.#ahead.get(validator) ?? 0) + 1;
+    if (used > MAX_AHEAD_MESSAGES) return false;
+    this.#ahead.set(validator, used);
+    return true;
+  }
+
+  #remember(key: string): void {
+    if (this.#seen.size >= MAX_SEEN) this.#seen.clear();
+    this.#seen.add(key);
+  }
+
+  #fault(peer: Peer, fault: PeerFault, detail: string): void {
+    this.#network.reportFault(peer.peerId, fault, detail);
+  }
+}
+
+const messageHeight = (message: ConsensusMessage): bigint => {
+  switch (message.type) {
+    case 'vote':
+      return message.vote.height;
+    case 'proposal':
+      return message.proposal.height;
+    case 'certificate':
+      return message.certificate.height;
+    case 'payload':
+    case 'summary':
+      return message.height;
+  }
+};

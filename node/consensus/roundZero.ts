@@ -1,0 +1,51 @@
+/**
+ * When round 0 of a height starts (RULES 17): work is waiting and the block interval has passed since the last commit,
+ * or the empty-block interval has passed. (A valid message of the height starts it too: the host sees those.)
+ *
+ * Owns one timer. The height's start is not the round's start, so no round timeout runs while nothing is to be done.
+ */
+import type { CancelTimer, Clock } from '#node/consensus/clock.ts';
+
+export type RoundZeroOptions = { readonly blockIntervalMs: number; readonly emptyBlockIntervalMs: number };
+
+export class RoundZero {
+  readonly #options: RoundZeroOptions;
+  readonly #clock: Clock;
+  readonly #hasWork: () => boolean;
+  readonly #start: () => void;
+  #sinceMs: number | null = null;
+  #cancel: CancelTimer = () => undefined;
+
+  constructor(options: RoundZeroOptions, clock: Clock, hasWork: () => boolean, start: () => void) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#hasWork = hasWork;
+    this.#start = start;
+  }
+
+  /** Waits for the height that follows the commit at `committedMs`. */
+  arm(committedMs: number): void {
+    this.#sinceMs = committedMs;
+    this.check();
+  }
+
+  disarm(): void {
+    this.#sinceMs = null;
+    this.#cancel();
+  }
+
+  /** To be called when work arrived. */
+  check(): void {
+    this.#cancel();
+    if (this.#sinceMs === null) return;
+    const { blockIntervalMs, emptyBlockIntervalMs } = this.#options;
+    const dueMs = this.#sinceMs + (this.#hasWork() ? blockIntervalMs : emptyBlockIntervalMs);
+    const waitMs = dueMs - this.#clock.nowMs();
+    if (waitMs > 0) {
+      this.#cancel = this.#clock.setTimer(waitMs, () => this.check());
+      return;
+    }
+    this.#sinceMs = null;
+    this.#start();
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * The way a signature takes: inputs and payload durable → guard → signer → guard durable → back to the engine
+ * (RULES 12, 13).
+ *
+ * Owns that order and the reasons not to sign at all: observing (no guard, broken log, failed disk), the look-back of
+ * RULES 14 not finished, abstaining from a height. One signature at a time, in the order asked for; a slow signer
+ * holds up nothing but later signatures. A refusal is silence, never an exception.
+ */
+import { proposalDigest, voteDigest } from '#consensus/digests.ts';
+import type { Hash, Signature } from '#consensus/primitives.ts';
+import type { Signer } from '#consensus/signer.ts';
+import {
+  type ConsensusDomain,
+  NIL,
+  type Proposal,
+  type SignedProposal,
+  type SignedVote,
+  type Vote,
+} from '#consensus/types.ts';
+import { GuardError, type GuardRequest, type SignGuard } from '#node/consensus/guard.ts';
+import type { HostLogger } from '#node/consensus/hostPorts.ts';
+
+export type SigningHooks = {
+  /** Makes everything that the engine was told durable, the payload included when one is named; rejects when it cannot. */
+  readonly makeDurable: (payloadHash: Hash | null) => Promise<void>;
+  /** Newest known polka for this vote's value; for a precommit, its own round if that has the polka. */
+  readonly polkaRoundOf: (vote: Vote) => number | null;
+  readonly isCurrent: (height: bigint) => boolean;
+  readonly onVote: (vote: SignedVote) => void;
+  readonly onProposal: (proposal: SignedProposal) => void;
+};
+
+export type SigningDependencies = {
+  readonly domain: ConsensusDomain;
+  readonly signer: Signer;
+  readonly guard: SignGuard | null;
+  readonly logger: HostLogger;
+};
+
+export class Signing {
+  readonly #deps: SigningDependencies;
+  readonly #hooks: SigningHooks;
+  #tail: Promise<void> = Promise.resolve();
+  #observing: string | null = null;
+  #abstainHeight: bigint | null = null;
+  #releaseLookBack: () => void = () => undefined;
+  readonly #lookBack: Promise<void>;
+  #isLookBackDone = false;
+
+  constructor(dependencies: SigningDependencies, hooks: SigningHooks) {
+    this.#deps = dependencies;
+    this.#hooks = hooks;
+    this.#lookBack = new Promise((resolve) => {
+      this.#releaseLookBack = resolve;
+    });
+  }
+
+  /** Why nothing is signed, for good until a restart; null when signing is allowed. */
+  observing(): string | null {
+    return this.#observing;
+  }
+
+  observe(reason: string): void {
+    if (this.#observing !== null) return;
+    this.#observing = reason;
+    this.#deps.logger.error({ reason }, 'not voting: this node only observes');
+    this.finishLookBack();
+  }
+
+  isLookingBack(): boolean {
+    return !this.#isLookBackDone;
+  }
+
+  finishLookBack(): void {
+    this.#isLookBackDone = true;
+    this.#releaseLookBack();
+  }
+
+  abstain(height: bigint): void {
+    this.#abstainHeight = height;
+  }
+
+  abstainsAt(height: bigint): boolean {
+    return this.#abstainHeight === height;
+  }
+
+  vote(vote: Vote, payloadHash: Hash | null): void {
+    this.#enqueue(async () => {
+      if (vote.valueId !== NIL && payloadHash === null)
+        throw new Error(`no payload is named for the ${vote.type} of ${vote.valueId}`);
+      const request = (): GuardRequest => ({
+        height: vote.height,
+        round: vote.round,
+        step: vote.type,
+        digest: voteDigest(this.#deps.domain, vote),
+        valueId: vote.valueId === NIL ? null : vote.valueId,
+        polkaRound: vote.valueId === NIL ? null : this.#hooks.polkaRoundOf(vote),
+      });
+      const signature = await this.#release(vote.height, payloadHash, request, () =>
+        this.#deps.signer.sign({ kind: 'vote', domain: this.#deps.domain, vote }),
+      );
+      if (signature !== null)
+        this.#hooks.onVote({ ...vote, validator: this.#deps.signer.address, signature, payloadHash });
+    });
+  }
+
+  proposal(proposal: Proposal): void {
+    this.#enqueue(async () => {
+      const request = (): GuardRequest => ({
+        height: proposal.height,
+        round: proposal.round,
+        step: 'proposal',
+        digest: proposalDigest(this.#deps.domain, proposal),
+        valueId: null,
+        polkaRound: null,
+      });
+      const signature = await this.#release(proposal.height, proposal.payloadHash, request, () =>
+        this.#deps.signer.sign({ kind: 'proposal', domain: this.#deps.domain, proposal }),
+      );
+      if (signature !== null)
+        this.#hooks.onProposal({ ...proposal, proposer: this.#deps.signer.address, signature });
+    });
+  }
+
+  /** Resolves when everything asked for so far is done. */
+  async idle(): Promise<void> {
+    this.finishLookBack();
+    await this.#tail;
+  }
+
+  async #release(
+    height: bigint,
+    payloadHash: Hash | null,
+    request: () => GuardRequest,
+    sign: () => Promise<Signature>,
+  ): Promise<Signature | null> {
+    await this.#lookBack;
+    if (!this.#maySign(height)) return null;
+    await this.#hooks.makeDurable(payloadHash);
+    if (!this.#maySign(height)) return null;
+    return this.#deps.guard!.release(request(), sign);
+  }
+
+  #maySign(height: bigint): boolean {
+    if (this.#deps.guard === null || this.#observing !== null) return false;
+    return !this.abstainsAt(height) && this.#hooks.isCurrent(height);
+  }
+
+  #enqueue(task: () => Promise<void>): void {
+    this.#tail = this.#tail.then(task).catch((error: unknown) => this.#onFault(error));
+  }
+
+  #onFault(error: unknown): void {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN';
+    if (code === 'GUARD_IO' || code === 'WAL_IO') {
+      this.observe((error as Error).message);
+      return;
+    }
+    const level = error instanceof GuardError ? 'warn' : 'error';
+    this.#deps.logger[level]({ code, err: error }, 'not signed');
+  }
+}
