@@ -1,0 +1,68 @@
+import type { Evidence } from '#consensus/engine.ts';
+import { verifyEvidence } from '#consensus/evidence.ts';
+import type { Signature } from '#consensus/primitives.ts';
+import { NIL, type Proposal, type Vote } from '#consensus/types.ts';
+import { createKeyPairs, setOfKeys, signProposal, signVote } from '#test/unit/consensus/keys.ts';
+import { DOMAIN, payload, value } from '#test/unit/consensus/scenario.ts';
+
+const KEYS = createKeyPairs(3);
+const [OFFENDER, OTHER, STRANGER] = KEYS as [(typeof KEYS)[0], (typeof KEYS)[0], (typeof KEYS)[0]];
+const SET = setOfKeys([OFFENDER, OTHER]);
+const VOTE: Vote = { type: 'precommit', height: 3n, round: 1, valueId: value('a') };
+const FRESH: Proposal = { height: 3n, round: 1, polRound: -1, payloadHash: payload('a'), valueId: NIL };
+
+const votes = (change: Partial<Vote>, key = OFFENDER): Evidence => ({
+  type: 'duplicateVote',
+  first: signVote(DOMAIN, OFFENDER, VOTE),
+  second: signVote(DOMAIN, key, { ...VOTE, ...change }),
+});
+const verdict = (evidence: Evidence): string => {
+  const result = verifyEvidence(DOMAIN, SET, evidence);
+  return result.valid ? result.offender : result.code;
+};
+
+test('two votes of one step for different values convict their signer, nil included', () => {
+  expect(verdict(votes({ valueId: value('b') }))).toBe(OFFENDER.address);
+  expect(verdict(votes({ valueId: NIL }))).toBe(OFFENDER.address);
+});
+
+test('votes of different steps, rounds, heights or signers convict nobody', () => {
+  expect(verdict(votes({ valueId: value('b'), type: 'prevote' }))).toBe('NOT_COMPARABLE');
+  expect(verdict(votes({ valueId: value('b'), round: 2 }))).toBe('NOT_COMPARABLE');
+  expect(verdict(votes({ valueId: value('b'), height: 4n }))).toBe('NOT_COMPARABLE');
+  expect(verdict(votes({ valueId: value('b') }, OTHER))).toBe('NOT_COMPARABLE');
+});
+
+test('one vote with two signatures or hints convicts nobody: a conflict means different digests', () => {
+  const { first, ...rest } = votes({}) as Extract<Evidence, { type: 'duplicateVote' }>;
+  expect(verdict({ ...rest, first: { ...first, payloadHash: payload('b') } })).toBe('SAME_MESSAGE');
+});
+
+test('a forged signature convicts nobody', () => {
+  const forged = votes({ valueId: value('b') }) as Extract<Evidence, { type: 'duplicateVote' }>;
+  const zero = `0x${'00'.repeat(65)}` as Signature;
+  expect(verdict({ ...forged, second: { ...forged.second, signature: zero } })).toBe('BAD_SIGNATURE');
+  const framed = {
+    ...signVote(DOMAIN, OTHER, { ...VOTE, valueId: value('b') }),
+    validator: OFFENDER.address,
+  };
+  expect(verdict({ ...forged, second: framed })).toBe('BAD_SIGNATURE');
+});
+
+test('a stranger cannot be convicted', () => {
+  const first = signVote(DOMAIN, STRANGER, VOTE);
+  const second = signVote(DOMAIN, STRANGER, { ...VOTE, valueId: value('b') });
+  expect(verdict({ type: 'duplicateVote', first, second })).toBe('NOT_A_MEMBER');
+});
+
+test('two proposals of one round convict their signer without executing anything', () => {
+  const pair = (change: Partial<Proposal>): Evidence => ({
+    type: 'duplicateProposal',
+    first: signProposal(DOMAIN, OFFENDER, FRESH),
+    second: signProposal(DOMAIN, OFFENDER, { ...FRESH, ...change }),
+  });
+  expect(verdict(pair({ payloadHash: payload('b') }))).toBe(OFFENDER.address);
+  expect(verdict(pair({ polRound: 0, valueId: value('a') }))).toBe(OFFENDER.address);
+  expect(verdict(pair({}))).toBe('SAME_MESSAGE');
+  expect(verdict(pair({ round: 2, payloadHash: payload('b') }))).toBe('NOT_COMPARABLE');
+});

@@ -1,0 +1,16 @@
+import { DEFAULT_TIMEOUTS, timeoutDurationMs } from '#consensus/timeouts.ts';
+
+test('timeouts grow linearly with the round', () => {
+  expect([0, 1, 4].map((round) => timeoutDurationMs(DEFAULT_TIMEOUTS, 'propose', round))).toEqual([
+    1_000, 1_500, 3_000,
+  ]);
+  for (const kind of ['prevote', 'precommit'] as const)
+    expect([0, 1, 4].map((round) => timeoutDurationMs(DEFAULT_TIMEOUTS, kind, round))).toEqual([
+      500, 750, 1_500,
+    ]);
+});
+
+test('timeouts are capped, in any round', () => {
+  for (const kind of ['propose', 'prevote', 'precommit'] as const)
+    expect(timeoutDurationMs(DEFAULT_TIMEOUTS, kind, 2 ** 32 - 1)).toBe(10_000);
+});
