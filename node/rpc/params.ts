@@ -179,7 +179,7 @@ export type LogFilter = LogCriteria & {
 export const logFilter: z.ZodType<LogFilter> = z
   .object(
     {
-      address: alternatives(address, 'invalid address'),
+      address: nullable(alternatives(address, 'invalid address')),
       topics: nullable(z.array(alternatives(hash, 'invalid topic(s)')).max(MAX_TOPICS, 'exceed max topics')),
       blockHash: nullable(hash),
       fromBlock: nullable(blockNumber),
@@ -196,7 +196,7 @@ export const logFilter: z.ZodType<LogFilter> = z
       return z.NEVER;
     }
     return {
-      addresses: value.address,
+      addresses: value.address ?? null,
       topics: value.topics ?? [],
       blockHash: value.blockHash,
       fromBlock: value.fromBlock,
