@@ -1,0 +1,18 @@
+/** Why a crossing cannot go on, with what the user can do about it. */
+export type CrossingErrorCode =
+  | 'REVERTED'
+  | 'NOT_FOUND'
+  | 'NOT_A_CROSSING'
+  | 'SEVERAL_WITHDRAWALS'
+  | 'ROOT_MISMATCH'
+  | 'TIMED_OUT'
+  | 'WRONG_CHAIN';
+
+export class CrossingError extends Error {
+  override readonly name = 'CrossingError';
+  readonly code: CrossingErrorCode;
+  constructor(code: CrossingErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
