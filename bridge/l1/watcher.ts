@@ -13,7 +13,8 @@
  */
 import type { L1Addresses } from '#bridge/addresses.ts';
 import { PEG_GATEWAY } from '#bridge/addresses.ts';
-import { foldDeposit, type Leaf, type LeafContext, leafHash } from '#bridge/encoding/leaf.ts';
+import type { DeploymentFault, DeploymentVerdict } from '#bridge/deployment/verifyDeployment.ts';
+import { foldDeposit, LEAF_KIND, type Leaf, type LeafContext, leafHash } from '#bridge/encoding/leaf.ts';
 import { agreeOnFinalized } from '#bridge/l1/agreement.ts';
 import { createBackOff } from '#bridge/l1/backOff.ts';
 import { DepositChain } from '#bridge/l1/depositChain.ts';
@@ -31,21 +32,13 @@ import { createMemoryL1Store, type L1Store } from '#bridge/l1/store.ts';
 import type { AcceptedCheckpoint, FinalizedL1, L1Status, L1View } from '#bridge/l1/view.ts';
 import type { Hash } from '#consensus/primitives.ts';
 
-/** What the check of the deployed contracts found at a finalised block (RULES 33). */
-export type DeploymentVerdict =
-  /** `deployedAt`: no log of the peg is older; reading starts there. */
-  | { readonly state: 'verified'; readonly deployedAt?: bigint }
-  /** Not there yet, or not yet final: asked again at the next finalised block. */
-  | { readonly state: 'absent'; readonly reason: string }
-  /** There, but not what the manifest says: halts the view. */
-  | { readonly state: 'wrong'; readonly reason: string };
-
 export type L1WatcherOptions = {
   readonly urls: readonly string[];
   /** Of the L1; an endpoint of another chain is never read. */
   readonly chainId: bigint;
   readonly sidechainId: bigint;
   readonly addresses: L1Addresses;
+  /** The check of the deployed contracts at this final block (RULES 33); asked until it says yes. */
   readonly verify: (block: L1Block) => Promise<DeploymentVerdict>;
   readonly pollMs: number;
   readonly clock: Clock;
@@ -85,7 +78,12 @@ export class L1WatcherError extends Error {
 
 const MAX_ACCEPTED = 1_024;
 const MAX_COVERED_STEPS = 1_024;
-const NATIVE = 0;
+/** Faults that no waiting mends. */
+const WRONG_CONTRACTS: ReadonlySet<DeploymentFault> = new Set([
+  'CODE_DIFFERS',
+  'STORAGE_DIFFERS',
+  'BACKING_MISSING',
+]);
 
 /** What a look found that is not a fault of the transport. */
 class Alarm extends Error {}
@@ -169,15 +167,13 @@ export const createL1Watcher = (options: L1WatcherOptions): L1Watcher => {
   const isVerified = async (block: L1Block): Promise<boolean> => {
     if (verified) return true;
     const verdict = await verify(block);
-    if (verdict.state === 'absent') setStatus({ state: 'unverified', reason: verdict.reason });
-    else if (verdict.state === 'wrong') {
-      logger.error({ reason: verdict.reason }, 'the contracts on the L1 are not the ones of this chain');
-      setStatus({ state: 'halted', reason: verdict.reason });
-    } else {
+    if (verdict.ok) {
       verified = true;
-      if (verdict.deployedAt !== undefined && verdict.deployedAt > firstBlock)
-        firstBlock = verdict.deployedAt;
-    }
+      firstBlock = verdict.deploymentBlock ?? firstBlock;
+    } else if (WRONG_CONTRACTS.has(verdict.code)) {
+      logger.error({ reason: verdict.message }, 'the contracts on the L1 are not the ones of this chain');
+      setStatus({ state: 'halted', reason: verdict.message });
+    } else setStatus({ state: 'unverified', reason: verdict.message });
     return verified;
   };
 
@@ -187,7 +183,7 @@ export const createL1Watcher = (options: L1WatcherOptions): L1Watcher => {
         throw new Alarm(`expected deposit ${chain.stagedCount} in the L1 logs, found deposit ${leaf.nonce}`);
       chain.stage({
         hash: foldDeposit(chain.stagedHash, leafHash(leafContext, leaf)),
-        nativeWei: leaf.kind === NATIVE ? leaf.amount : 0n,
+        nativeWei: leaf.kind === LEAF_KIND.native ? leaf.amount : 0n,
         blockNumber,
       });
     }

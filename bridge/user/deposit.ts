@@ -3,7 +3,7 @@ import { encodeFunctionData, getAddress, type Hex, type LocalAccount, parseEvent
 import { CrossingError } from '#bridge/user/errors.ts';
 import type { Peg } from '#bridge/user/peg.ts';
 import { findNewestEvent } from '#bridge/user/pegEvents.ts';
-import { type StepRecord, sendOnce } from '#bridge/user/steps.ts';
+import { receiptOf, type StepRecord, sendOnce } from '#bridge/user/steps.ts';
 import { until, type WaitOptions } from '#bridge/user/waiting.ts';
 import { type Address, type Hash, parseAddress, parseHash } from '#consensus/primitives.ts';
 

@@ -11,7 +11,7 @@ import { outboxProof } from '#bridge/encoding/outboxTree.ts';
 import { CrossingError } from '#bridge/user/errors.ts';
 import type { Peg } from '#bridge/user/peg.ts';
 import { findNewestEvent, readEvents } from '#bridge/user/pegEvents.ts';
-import { type StepRecord, sendOnce } from '#bridge/user/steps.ts';
+import { receiptOf, type StepRecord, sendOnce } from '#bridge/user/steps.ts';
 import { until, type WaitOptions } from '#bridge/user/waiting.ts';
 import { type Address, type Hash, parseAddress, parseHash } from '#consensus/primitives.ts';
 
