@@ -49,7 +49,10 @@ export const createFrameDecoder = (
     if (bodySize > maxBytes)
       throw new NetworkError('OVERSIZED', `expected a frame of at most ${maxBytes} bytes, found ${bodySize}`);
     if (bodySize < minBytes)
-      throw new NetworkError('MALFORMED', `expected a frame of at least ${minBytes} bytes, found ${bodySize}`);
+      throw new NetworkError(
+        'MALFORMED',
+        `expected a frame of at least ${minBytes} bytes, found ${bodySize}`,
+      );
     body = new Uint8Array(Math.min(bodySize, FIRST_ALLOCATION_BYTES));
     bodyFilled = 0;
     return taken;

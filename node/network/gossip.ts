@@ -27,12 +27,16 @@ export const encodeBatch = (transactions: readonly Uint8Array[]): Uint8Array =>
 /** @throws NetworkError MALFORMED, OVERSIZED */
 export const decodeBatch = (data: Uint8Array): Uint8Array[] => {
   if (data.length > MAX_BATCH_BYTES)
-    throw new NetworkError('OVERSIZED', `expected a batch of at most ${MAX_BATCH_BYTES} bytes, found ${data.length}`);
+    throw new NetworkError(
+      'OVERSIZED',
+      `expected a batch of at most ${MAX_BATCH_BYTES} bytes, found ${data.length}`,
+    );
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const transactions: Uint8Array[] = [];
   let at = SALT_BYTES;
   while (at < data.length) {
-    if (at + FRAME_HEADER_BYTES > data.length) throw new NetworkError('MALFORMED', 'a batch ends inside a length');
+    if (at + FRAME_HEADER_BYTES > data.length)
+      throw new NetworkError('MALFORMED', 'a batch ends inside a length');
     const size = view.getUint32(at);
     at += FRAME_HEADER_BYTES;
     if (size > MAX_GOSSIPED_TRANSACTION_BYTES)
@@ -61,7 +65,8 @@ export const createBatcher = (publish: (batch: Uint8Array) => void): Batcher => 
     let bytes = SALT_BYTES;
     let count = 0;
     for (const raw of waiting) {
-      if (count === MAX_BATCH_TRANSACTIONS || bytes + FRAME_HEADER_BYTES + raw.length > MAX_BATCH_BYTES) break;
+      if (count === MAX_BATCH_TRANSACTIONS || bytes + FRAME_HEADER_BYTES + raw.length > MAX_BATCH_BYTES)
+        break;
       bytes += FRAME_HEADER_BYTES + raw.length;
       count++;
     }

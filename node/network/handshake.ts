@@ -182,7 +182,11 @@ const verifyProof = (
 };
 
 const encodeVerdict = (accepted: boolean, reason: string): Uint8Array =>
-  encodeMessage(TAG.verdict, Uint8Array.of(accepted ? 1 : 0), utf8.encode(reason).subarray(0, MAX_REASON_BYTES));
+  encodeMessage(
+    TAG.verdict,
+    Uint8Array.of(accepted ? 1 : 0),
+    utf8.encode(reason).subarray(0, MAX_REASON_BYTES),
+  );
 
 /** Control characters of a stranger's text do not reach a log. */
 const printable = (bytes: Uint8Array): string =>

@@ -115,10 +115,6 @@ export type Libp2pNetwork = Network & {
   addresses(): readonly string[];
 };
 
-/** The PeerId that belongs to a node key. */
-export const seedToPeerId = async (seed: Uint8Array): Promise<string> =>
-  peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', seed)).toString();
-
 type Link = {
   readonly allowed: AllowedPeer;
   readonly connection: Connection;
@@ -147,7 +143,10 @@ const checkOptions = ({ privateKeySeed, peers, allowList }: Libp2pNetworkOptions
     try {
       multiaddr(address);
     } catch {
-      throw new NetworkError('BAD_OPTIONS', `expected an address such as /ip4/10.0.0.1/tcp/26656, found "${address}"`);
+      throw new NetworkError(
+        'BAD_OPTIONS',
+        `expected an address such as /ip4/10.0.0.1/tcp/26656, found "${address}"`,
+      );
     }
   }
 };
@@ -277,7 +276,8 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
 
   const handshake = async (link: Link, open: (signal: AbortSignal) => Promise<Stream>): Promise<void> => {
     const { connection, allowed } = link;
-    if (link.handshaking) throw new HandshakeError('MALFORMED', 'expected one handshake on a connection, found two');
+    if (link.handshaking)
+      throw new HandshakeError('MALFORMED', 'expected one handshake on a connection, found two');
     link.handshaking = true;
     const signal = AbortSignal.any([AbortSignal.timeout(tuning.handshakeTimeoutMs), stopping.signal]);
     let stream: Stream | null = null;
@@ -324,13 +324,18 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   const dial = async (peerId: string): Promise<DialResult> => {
     const target = configured.find((peer) => peer.peerId === peerId)!;
     try {
-      const address = multiaddr(target.address.includes('/p2p/') ? target.address : `${target.address}/p2p/${peerId}`);
+      const address = multiaddr(
+        target.address.includes('/p2p/') ? target.address : `${target.address}/p2p/${peerId}`,
+      );
       const signal = AbortSignal.any([AbortSignal.timeout(tuning.dialTimeoutMs), stopping.signal]);
       const connection = await libp2p!.dial(address, { signal });
       return (await linkOf(connection)?.result) ?? 'unreachable';
     } catch (error) {
       if (error instanceof Error && error.name === 'UnexpectedPeerError')
-        complain(peerId, `expected this peer at ${target.address}, found another PeerId: correct [[p2p.peers]]`);
+        complain(
+          peerId,
+          `expected this peer at ${target.address}, found another PeerId: correct [[p2p.peers]]`,
+        );
       else logger.debug({ peerId, error: errorMessage(error) }, 'cannot dial');
       return 'unreachable';
     }
@@ -560,13 +565,12 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       const node = await createNode();
       libp2p = node;
       node.addEventListener('connection:open', (event) => onConnectionOpen(event.detail));
-      await node.handle(HANDSHAKE_PROTOCOL, onHandshakeStream, { maxInboundStreams: 1, maxOutboundStreams: 1 });
+      await node.handle(HANDSHAKE_PROTOCOL, onHandshakeStream, {
+        maxInboundStreams: 1,
+        maxOutboundStreams: 1,
+      });
       const lines = { maxInboundStreams: 4, maxOutboundStreams: 4 };
-      await node.handle(
-        URGENT_PROTOCOL,
-        gateHandler(onConsensusStream(URGENT_MESSAGE_BYTES), gate),
-        lines,
-      );
+      await node.handle(URGENT_PROTOCOL, gateHandler(onConsensusStream(URGENT_MESSAGE_BYTES), gate), lines);
       await node.handle(
         BULK_PROTOCOL,
         gateHandler(onConsensusStream(MAX_CONSENSUS_MESSAGE_BYTES), gate),
@@ -612,7 +616,10 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     async request(peerId, protocol, request, requestOptions = {}) {
       const connection = table.newest(peerId);
       if (connection === null)
-        throw new NetworkError('NOT_CONNECTED', `expected ${peerId} to be connected, found it is not: ask another peer`);
+        throw new NetworkError(
+          'NOT_CONNECTED',
+          `expected ${peerId} to be connected, found it is not: ask another peer`,
+        );
       return ask(connection, protocol, request, {
         timeoutMs: requestOptions.timeoutMs ?? tuning.requestTimeoutMs,
         maxAnswerBytes: requestOptions.maxAnswerBytes ?? MAX_CONSENSUS_MESSAGE_BYTES,

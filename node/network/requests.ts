@@ -43,7 +43,10 @@ export const ask = async (
   } catch (error) {
     stream?.abort(new Error(errorMessage(error)));
     if (timeout.aborted)
-      throw new NetworkError('TIMEOUT', `expected an answer to ${protocol} within ${timeoutMs} ms, found none`);
+      throw new NetworkError(
+        'TIMEOUT',
+        `expected an answer to ${protocol} within ${timeoutMs} ms, found none`,
+      );
     if (error instanceof NetworkError) throw error;
     throw new NetworkError('STREAM', `cannot ask ${protocol}: ${errorMessage(error)}`);
   }

@@ -18,7 +18,8 @@ const CHUNK_BYTES = 64 * 1024;
 const drained = async (stream: Stream, signal: AbortSignal): Promise<void> => {
   while (stream.writableNeedsDrain) {
     signal.throwIfAborted();
-    if (stream.writeStatus !== 'writable') throw new NetworkError('STREAM', 'the stream closed while sending');
+    if (stream.writeStatus !== 'writable')
+      throw new NetworkError('STREAM', 'the stream closed while sending');
     await new Promise<void>((resolve, reject) => {
       const settle = (): void => {
         signal.removeEventListener('abort', onAbort);

@@ -1,13 +1,14 @@
 /** Real libp2p nodes on loopback ports of their own, for tests; everything that was started is stopped. */
-import { privateKeyToAddress, signDigest } from '#consensus/crypto/secp256k1.ts';
+
 import { keccak256, keccak256Hex } from '#consensus/crypto/keccak.ts';
+import { privateKeyToAddress, signDigest } from '#consensus/crypto/secp256k1.ts';
 import type { Address, Hash } from '#consensus/primitives.ts';
 import { type Signer, signRequestDigest } from '#consensus/signer.ts';
+import { seedToPeerId } from '#node/keys/nodeIdentity.ts';
 import {
   createLibp2pNetwork,
   type Libp2pNetwork,
   type Libp2pNetworkOptions,
-  seedToPeerId,
 } from '#node/network/libp2pNetwork.ts';
 import type { Logger } from '#node/network/logger.ts';
 import type { Peer } from '#node/network/network.ts';
@@ -37,7 +38,11 @@ export const createIdentity = async (name: string, isValidator = true): Promise<
   return { name, seed, peerId: await seedToPeerId(seed), signer, validator: signer?.address ?? null };
 };
 
-export type LogLine = { readonly level: string; readonly fields: Record<string, unknown>; readonly message: string };
+export type LogLine = {
+  readonly level: string;
+  readonly fields: Record<string, unknown>;
+  readonly message: string;
+};
 
 export type CapturedLogger = Logger & {
   readonly lines: LogLine[];
