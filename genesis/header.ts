@@ -15,6 +15,9 @@ const EMPTY_TRIE = '0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e3
 const EMPTY_REQUESTS = '0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 const NONE = new Uint8Array(0);
 
+/** Ordinary transactions share blockGasLimit, the import has importGas to itself: gasUsed never exceeds the sum. */
+export const headerGasLimit = ({ blockGasLimit, importGas }: ChainSpec): bigint => blockGasLimit + importGas;
+
 export type GenesisHeaderFields = {
   readonly spec: ChainSpec;
   readonly stateRoot: Hash;
@@ -37,7 +40,7 @@ export const encodeGenesisHeader = ({
     new Uint8Array(256), // logsBloom
     NONE, // difficulty
     NONE, // number
-    quantityToBytes(spec.blockGasLimit),
+    quantityToBytes(headerGasLimit(spec)),
     NONE, // gasUsed
     quantityToBytes(spec.timestamp),
     hexToBytes(nextValidatorsHash), // extraData
