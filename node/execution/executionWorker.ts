@@ -1,0 +1,25 @@
+/** The execution thread: a BlockExecutor behind messages. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Hash } from '#consensus/primitives.ts';
+import type { CommitCertificate, Payload } from '#consensus/types.ts';
+import { BlockExecutor, type ExecutorOptions } from '#node/execution/blockExecutor.ts';
+import { serveCalls } from '#node/execution/workerProtocol.ts';
+import type { CertifiedBlock } from '#node/storage/records.ts';
+
+export type CommitArgument = { readonly valueId: Hash; readonly certificate: CommitCertificate };
+
+const port = parentPort;
+if (port === null) throw new Error('executionWorker.ts runs as a worker thread');
+
+await serveCalls(port, async () => {
+  const executor = await BlockExecutor.open(workerData as ExecutorOptions);
+  return {
+    derive: (payload: Payload) => executor.derive(payload),
+    commit: ({ valueId, certificate }: CommitArgument) => executor.commit(valueId, certificate),
+    importBlock: (block: CertifiedBlock) => executor.importBlock(block),
+    close: async () => {
+      await executor.close();
+      port.close();
+    },
+  };
+});

@@ -1,0 +1,49 @@
+/**
+ * EthereumJS wired for our chain: one machine a thread, whose state is pointed at a reader for each block or call.
+ *
+ * Owns the options of VM and EVM: fast precompiles, and BLOCKHASH from our own headers (the library's default answers
+ * zero; RULES 6). Runs one block or call at a time.
+ */
+import { createEVM } from '@ethereumjs/evm';
+import { createVM, type VM } from '@ethereumjs/vm';
+import { type Hash, hexToBytes } from '#consensus/primitives.ts';
+import type { ChainCommon } from '#node/execution/chainCommon.ts';
+import type { CryptoLibraries } from '#node/execution/cryptoLibraries.ts';
+import { OverlayState } from '#node/execution/overlayState.ts';
+import { FAST_PRECOMPILES } from '#node/execution/precompiles.ts';
+import { EMPTY_STATE } from '#node/execution/stateReader.ts';
+
+export type Machine = {
+  readonly vm: VM;
+  readonly state: OverlayState;
+  readonly common: ChainCommon;
+};
+
+/** @returns null for a height that is not kept or not yet there */
+export type BlockHashLookup = (height: bigint) => Hash | null;
+
+export const createMachine = async (
+  common: ChainCommon,
+  libraries: CryptoLibraries,
+  blockHash: BlockHashLookup,
+): Promise<Machine> => {
+  const state = new OverlayState(EMPTY_STATE);
+  const blockchain = {
+    getBlock: async (height: number) => {
+      const hash = blockHash(BigInt(height));
+      if (hash === null) throw new Error(`expected the hash of block ${height}, found none`);
+      return { hash: () => hexToBytes(hash) };
+    },
+    putBlock: async () => {},
+    shallowCopy: () => blockchain,
+  };
+  const evm = await createEVM({
+    common,
+    stateManager: state,
+    blockchain,
+    bls: libraries.bls,
+    bn254: libraries.bn254,
+    customPrecompiles: FAST_PRECOMPILES,
+  });
+  return { vm: await createVM({ common, stateManager: state, blockchain, evm }), state, common };
+};

@@ -1,0 +1,158 @@
+/**
+ * The chain on this node: reads on the calling thread, derivation and commits in the execution thread.
+ *
+ * Owns publication: a block is visible to readers and listeners from the moment its commit has answered, never
+ * before, although the database is shared (node/chain.ts states the invariants). Does not own execution.
+ */
+import { Worker } from 'node:worker_threads';
+import { bytesToHash, type Hash, hexToBytes, ZERO_HASH } from '#consensus/primitives.ts';
+import type { Genesis } from '#genesis/spec.ts';
+import { type Chain, ChainError, type CommittedBlock, type Derivation, type Head } from '#node/chain.ts';
+import type { Committed } from '#node/execution/blockExecutor.ts';
+import { createCodeReader, createTrieReader, type StateReader } from '#node/execution/stateReader.ts';
+import { createStoredNodes } from '#node/execution/trieNodes.ts';
+import { WorkerClient } from '#node/execution/workerProtocol.ts';
+import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
+import { toAccountRecord } from '#node/storage/codec.ts';
+import { openDatabase } from '#node/storage/database.ts';
+import type { BlockRecord } from '#node/storage/records.ts';
+import { padLeft } from '#node/storage/rlpValues.ts';
+
+/** The part of a logger that the chain uses. */
+export type ChainLogger = {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+};
+
+export type OpenChainOptions = {
+  readonly dataDir: string;
+  readonly genesis: Genesis;
+  readonly logger?: ChainLogger;
+};
+
+const NO_LOGGER: ChainLogger = { info: () => {}, error: () => {} };
+const NO_CODE = new Uint8Array(0);
+
+/** @throws ChainError STORAGE_FAULT, WRONG_DATA_FOLDER, CRYPTO_UNAVAILABLE */
+export const openChain = async ({
+  dataDir,
+  genesis,
+  logger = NO_LOGGER,
+}: OpenChainOptions): Promise<Chain> => {
+  const worker = new Worker(new URL('./executionWorker.ts', import.meta.url), {
+    workerData: { dataDir, genesis },
+    name: 'execution',
+  });
+  const client = new WorkerClient(worker, 'execution');
+  await client.ready;
+  const database = await openDatabase(dataDir);
+  const store = createChainStore(database);
+  let head = loadHead(store);
+  logger.info({ height: head.block.height, blockHash: head.block.hash }, 'chain opened');
+  const listeners = new Set<(committed: CommittedBlock) => void>();
+  const reader = createReader(store, () => head);
+
+  /** Answers come in commit order; one at or below the head was published before. */
+  const publish = ({ block, receipts, nextValidators }: Committed): CommittedBlock => {
+    const committed = { block, receipts, head: { block, nextValidators } };
+    if (block.height <= head.block.height) return { ...committed, head };
+    head = committed.head;
+    for (const listener of [...listeners]) {
+      try {
+        listener(committed);
+      } catch (error) {
+        logger.error({ error, height: block.height }, 'a listener of committed blocks failed');
+      }
+    }
+    return committed;
+  };
+
+  let closing: Promise<void> | null = null;
+  const close = async (): Promise<void> => {
+    await client.call('close', null).catch(() => {});
+    await client.terminate();
+    await database.close();
+  };
+  const requireOpen = (): void => {
+    if (closing !== null) throw new ChainError('CLOSED', 'the chain is closed');
+  };
+  return {
+    ...reader,
+    derive: async (payload) => {
+      requireOpen();
+      return client.call<Derivation>('derive', payload);
+    },
+    commit: async (valueId, certificate) => {
+      requireOpen();
+      return publish(await client.call<Committed>('commit', { valueId, certificate }));
+    },
+    importBlock: async (block) => {
+      requireOpen();
+      return publish(await client.call<Committed>('importBlock', block));
+    },
+    onCommitted: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+};
+
+const loadHead = (store: ChainStore): Head => {
+  const height = store.headHeight();
+  const block = height === null ? null : store.block(height);
+  const nextValidators = block === null ? null : store.validators(block.checkpoint.nextValidatorsHash);
+  if (block === null || nextValidators === null)
+    throw new ChainError('STORAGE_FAULT', `expected block ${height} and its set: the database is damaged`);
+  return { block, nextValidators };
+};
+
+type Reader = Omit<Chain, 'derive' | 'commit' | 'importBlock' | 'onCommitted' | 'close'>;
+
+/** Nothing above the published head comes out, although the database may be one commit ahead. */
+const createReader = (store: ChainStore, head: () => Head): Reader => {
+  const nodes = createStoredNodes(store);
+  const code = createCodeReader(store);
+  const isPublished = (height: bigint): boolean => height >= 0n && height <= head().block.height;
+  const blockAt = (height: bigint): BlockRecord | null => {
+    if (!isPublished(height)) return null;
+    const newest = head().block;
+    return height === newest.height ? newest : store.block(height);
+  };
+  const stateAt = (height: bigint): StateReader | null => {
+    const block = blockAt(height);
+    return block === null ? null : createTrieReader(nodes, hexToBytes(block.stateRoot), code);
+  };
+  return {
+    head,
+    blockAt: async (height) => blockAt(height),
+    blockByHash: async (hash) => {
+      const height = store.heightOf(hash);
+      return height === null ? null : blockAt(height);
+    },
+    receiptsAt: async (height) => (isPublished(height) ? store.receipts(height) : null),
+    transactionLocation: async (hash) => {
+      const location = store.transactionLocation(hash);
+      return location !== null && isPublished(location.height) ? location : null;
+    },
+    validatorsAt: async (height) => {
+      const before = height > 0n ? blockAt(height - 1n) : null;
+      return before === null ? null : store.validators(before.checkpoint.nextValidatorsHash);
+    },
+    account: async (address, height) => {
+      const account = await stateAt(height)?.account(hexToBytes(address));
+      return account === undefined || account === null ? null : toAccountRecord(account);
+    },
+    code: async (address, height) => {
+      const account = await stateAt(height)?.account(hexToBytes(address));
+      return account === undefined || account === null ? NO_CODE : code(account.codeHash);
+    },
+    storageAt: async (address, slot: Hash, height) => {
+      const value = await stateAt(height)?.slot(hexToBytes(address), hexToBytes(slot));
+      return value === undefined ? ZERO_HASH : bytesToHash(padLeft(value, 32));
+    },
+  };
+};
