@@ -33,7 +33,7 @@ export class Fetcher {
 
   pursue(pursuit: Pursuit): void {
     if (this.#running.has(pursuit.key) || this.#running.size >= MAX_PURSUITS) return;
-    const control = { stopped: false, wake: () => undefined as void };
+    const control = { stopped: false, wake: (): void => {} };
     this.#running.set(pursuit.key, control);
     void this.#run(pursuit, control).finally(() => {
       if (this.#running.get(pursuit.key) === control) this.#running.delete(pursuit.key);

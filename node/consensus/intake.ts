@@ -83,7 +83,9 @@ export class Intake {
     for (const { peer, message } of this.#future.take(height)) this.#decodeAndDispatch(peer, message);
   }
 
+  /** What the engine had no room for may be needed in the new round: it is taken again. */
   enterRound(): void {
+    this.#seen = new Set();
     this.#ahead = new Map();
   }
 

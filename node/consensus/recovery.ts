@@ -82,13 +82,22 @@ const replay = (
 const isNewer = (lock: Lock | null, than: Lock | null): boolean =>
   lock !== null && (than === null || lock.round > than.round);
 
+/** Nothing of ours was signed for it, so its bytes were not kept: it is asked for and derived again. */
+const isUnfounded = (input: Input, payloads: ReadonlyMap<Hash, Payload>): boolean =>
+  input.type === 'derived' && input.value.valid && !payloads.has(input.payloadHash);
+
 /** @param guardLock the guard's lock of this height, null when it has none */
 export const recoverHeight = (
   options: Omit<HeightOptions, 'lock'>,
   guardLock: Lock | null,
   records: readonly WalRecord[],
 ): Recovery => {
-  const inputs = records.flatMap((record) => (record.type === 'input' ? [record.input] : []));
+  const payloads = new Map(
+    records.flatMap((record) => (record.type === 'payload' ? [[record.payloadHash, record.payload]] : [])),
+  );
+  const inputs = records.flatMap((record) =>
+    record.type === 'input' && !isUnfounded(record.input, payloads) ? [record.input] : [],
+  );
   const plain = replay({ ...options, lock: null }, inputs);
   const { state, effects } = isNewer(guardLock, plain.state.round.locked)
     ? replay({ ...options, lock: guardLock }, inputs)
@@ -96,9 +105,7 @@ export const recoverHeight = (
   return {
     state,
     outstanding: effects.filter((effect) => !isAnswered(effect, state, inputs)),
-    payloads: new Map(
-      records.flatMap((record) => (record.type === 'payload' ? [[record.payloadHash, record.payload]] : [])),
-    ),
+    payloads,
     ownVotes: inputs.flatMap((input) => (input.type === 'ownVote' ? [input.vote] : [])),
     ownProposals: inputs.flatMap((input) => (input.type === 'ownProposal' ? [input.proposal] : [])),
   };
