@@ -31,6 +31,8 @@ export type RpcContext = {
   readonly network: { peers(): readonly unknown[] };
   readonly filters: FilterRegistry;
   readonly logScans: Gate;
+  /** In front of `calls`: a request that timed out still occupies the runner. */
+  readonly callGate: Gate;
   readonly limits: RpcLimits;
   readonly clientVersion: string;
   readonly modules: () => readonly string[];

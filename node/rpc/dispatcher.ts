@@ -56,7 +56,7 @@ export const createDispatcher = (dependencies: {
   const answerItem = async (item: unknown, caller: Caller, deadline: Deadline): Promise<string | null> => {
     if (!isCall(item)) return encodeError(idOf(item), invalidRequest('invalid request'));
     try {
-      const result = await withDeadline(runMethod(item, caller), deadline, context.nowMs);
+      const result = await withDeadline(() => runMethod(item, caller), deadline, context.nowMs);
       if (!('id' in item)) return null;
       const answer = encodeResult(idOf(item), result);
       if (answer.length > limits.maxResponseBytes) throw tooLarge();
@@ -113,6 +113,7 @@ export const createDispatcher = (dependencies: {
 };
 
 const tooLarge = (): RpcError => new RpcError(RPC_CODES.responseTooLarge, 'response too large');
+const timedOut = (): RpcError => new RpcError(RPC_CODES.timeout, 'request timed out');
 const shorten = (text: string): string => (text.length > 64 ? `${text.slice(0, 64)}…` : text);
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -143,16 +144,20 @@ export const encodeError = (id: Id, { code, message, data }: RpcError): string =
     error: { code, message, ...(data === undefined ? {} : { data }) },
   });
 
-const withDeadline = async <T>(task: Promise<T>, deadline: Deadline, nowMs: () => number): Promise<T> => {
+/** A task whose time is over is not even started. */
+const withDeadline = async <T>(
+  task: () => Promise<T>,
+  deadline: Deadline,
+  nowMs: () => number,
+): Promise<T> => {
+  const leftMs = deadline.atMs - nowMs();
+  if (leftMs <= 0) throw timedOut();
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new RpcError(RPC_CODES.timeout, 'request timed out')),
-      Math.max(0, deadline.atMs - nowMs()),
-    );
+    timer = setTimeout(() => reject(timedOut()), leftMs);
   });
   try {
-    return await Promise.race([task, timeout]);
+    return await Promise.race([task(), timeout]);
   } finally {
     clearTimeout(timer);
   }

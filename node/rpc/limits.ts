@@ -22,6 +22,9 @@ export type RpcLimits = {
   /** Log queries in work at one time, and how many may wait for their turn. */
   readonly maxLogScans: number;
   readonly maxWaitingLogScans: number;
+  /** Calls and estimates in work at one time, and how many may wait for their turn, timed out or not. */
+  readonly maxCalls: number;
+  readonly maxWaitingCalls: number;
   /** Gas of an eth_call or eth_estimateGas; a larger wish is lowered to it, as geth does. */
   readonly callGasCap: bigint;
   /** Until a request, or a whole batch, is answered with a time-out error. */
@@ -52,6 +55,8 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   maxLogResults: 10_000,
   maxLogScans: 4,
   maxWaitingLogScans: 128,
+  maxCalls: 8,
+  maxWaitingCalls: 256,
   callGasCap: 50_000_000n,
   callTimeoutMs: 30_000,
   headersTimeoutMs: 10_000,

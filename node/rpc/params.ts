@@ -5,7 +5,7 @@
  * unknown and null fields of objects are ignored.
  */
 import { z } from 'zod';
-import { type Address, type Hash, hexToBytes, parseAddress, parseHash } from '#consensus/primitives.ts';
+import { type Address, type Hash, parseAddress, parseHash } from '#consensus/primitives.ts';
 
 /** A schema for text; what `parse` throws becomes the refusal's words. */
 const textTo = <T>(parse: (text: string) => T) =>
@@ -42,7 +42,7 @@ const parseQuantity = (text: string, bits: number): bigint => {
 const parseData = (text: string): Uint8Array => {
   const digits = hexDigits(text);
   if (digits.length % 2 === 1) throw new Error('hex string of odd length');
-  return hexToBytes(`0x${digits}`);
+  return new Uint8Array(Buffer.from(digits, 'hex'));
 };
 
 const parseStorageKey = (text: string): Hash => {

@@ -104,6 +104,7 @@ const createContext = (options: RpcServerOptions, limits: RpcLimits): RpcContext
     network: options.network,
     filters: createFilterRegistry({ maxFilters: limits.maxFilters, expiryMs: limits.filterExpiryMs, nowMs }),
     logScans: createGate(limits.maxLogScans, limits.maxWaitingLogScans, 'log queries'),
+    callGate: createGate(limits.maxCalls, limits.maxWaitingCalls, 'calls'),
     limits,
     clientVersion: clientVersion(),
     modules: () => MODULES,

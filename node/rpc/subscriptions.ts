@@ -64,7 +64,7 @@ export const createSubscriptionHub = (dependencies: {
     }
   };
 
-  // A fault here must not reach the commit that is being announced.
+  // A fault here must reach neither the commit that is being announced nor the other subscribers.
   const guarded =
     <T>(publish: (event: T) => void) =>
     (event: T): void => {
@@ -81,7 +81,7 @@ export const createSubscriptionHub = (dependencies: {
   return {
     subscribe(kind, subscriber) {
       const mayContain = kind.kind === 'logs' ? createBloomTest(kind.criteria) : () => false;
-      const entry: Entry = { kind, subscriber, mayContain };
+      const entry: Entry = { kind, subscriber: guarded(subscriber), mayContain };
       entries.add(entry);
       return () => void entries.delete(entry);
     },

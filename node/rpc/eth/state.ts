@@ -115,7 +115,8 @@ export const stateMethods: readonly Method[] = [
     ],
     run: async (context, [call, selector]) => {
       const height = await selectState(context, selector);
-      return expectSuccess(await context.calls.call(toCallRequest(context, call), height)).data;
+      const request = toCallRequest(context, call);
+      return expectSuccess(await context.callGate(() => context.calls.call(request, height))).data;
     },
   }),
   defineMethod({
@@ -130,7 +131,8 @@ export const stateMethods: readonly Method[] = [
     run: async (context, [call, selector]) => {
       const height = await selectState(context, selector);
       const { nonce: _, ...request } = toCallRequest(context, call);
-      return toQuantity(expectSuccess(await context.calls.estimateGas(request, height)).gasUsed);
+      const outcome = await context.callGate(() => context.calls.estimateGas(request, height));
+      return toQuantity(expectSuccess(outcome).gasUsed);
     },
   }),
 ];

@@ -144,3 +144,30 @@ test('more requests at one time than allowed are refused, and the server goes on
     await busy.stop();
   }
 });
+
+test('what is left of a batch whose time is over is not started', async () => {
+  const slow = await startServer({ limits: { callTimeoutMs: 50 } });
+  try {
+    slow.fakeCalls.answerWith(() => new Promise(() => {}));
+    const batch = Array.from({ length: 20 }, (_, id) => call('eth_call', id, [{}]));
+    const answers = JSON.parse((await slow.rawPost(JSON.stringify(batch))).text);
+    expect(answers.map(({ error }: { error: { code: number } }) => error.code)).toEqual(
+      new Array(20).fill(-32002),
+    );
+    expect(slow.fakeCalls.asked).toHaveLength(1);
+  } finally {
+    await slow.stop();
+  }
+});
+
+test('calls that occupy the runner beyond their time-out are bounded', async () => {
+  const full = await startServer({ limits: { callTimeoutMs: 50, maxCalls: 2, maxWaitingCalls: 1 } });
+  try {
+    full.fakeCalls.answerWith(() => new Promise(() => {}));
+    for (let i = 0; i < 3; i++) expect((await full.error('eth_call', [{}])).code).toBe(-32002);
+    expect((await full.error('eth_call', [{}])).code).toBe(-32005);
+    expect(full.fakeCalls.asked).toHaveLength(2);
+  } finally {
+    await full.stop();
+  }
+});
