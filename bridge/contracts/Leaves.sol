@@ -38,11 +38,13 @@ library Leaves {
     );
 
     /// @dev Hashed twice, so that no inner node of a tree (one hash of 64 bytes) can pass for a leaf.
-    function hash(Leaf memory leaf, uint256 srcChainId, uint256 dstChainId, address srcBridge, address dstBridge)
-        internal
-        pure
-        returns (bytes32)
-    {
+    function hash(
+        Leaf memory leaf,
+        uint256 srcChainId,
+        uint256 dstChainId,
+        address srcBridge,
+        address dstBridge
+    ) internal pure returns (bytes32) {
         bytes32 once = keccak256(
             abi.encode(
                 TYPEHASH,

@@ -41,9 +41,10 @@ library OutboxTree {
         root = leaf;
         for (uint256 level = 0; level < DEPTH; ++level) {
             bytes32 sibling = siblings[level];
-            root = (index >> level) & 1 == 1
-                ? Hashes.efficientKeccak256(sibling, root)
-                : Hashes.efficientKeccak256(root, sibling);
+            root =
+                (index >> level) & 1 == 1
+                    ? Hashes.efficientKeccak256(sibling, root)
+                    : Hashes.efficientKeccak256(root, sibling);
         }
     }
 }

@@ -26,11 +26,10 @@ contract PegFactory {
     }
 
     /// @notice Creates `initCodes[i]` with `values[i]` wei, for every i.
-    function deployAll(bytes[] calldata initCodes, uint256[] calldata values)
-        external
-        payable
-        returns (address[] memory contracts)
-    {
+    function deployAll(
+        bytes[] calldata initCodes,
+        uint256[] calldata values
+    ) external payable returns (address[] memory contracts) {
         if (msg.sender != DEPLOYER) revert NotDeployer(msg.sender);
         if (deployed) revert AlreadyDeployed();
         deployed = true;

@@ -32,8 +32,9 @@ contract PegGateway is ReentrancyGuardTransient {
     bytes32 private constant ATTESTATION_TYPEHASH = keccak256(
         "DepositAttestation(uint256 l1ChainId,address vault,uint64 n,bytes32 hash,uint64 relayerEpoch)"
     );
-    bytes32 private constant DOMAIN_TYPEHASH =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)");
+    bytes32 private constant DOMAIN_TYPEHASH = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
+    );
     bytes32 private constant NAME_HASH = keccak256("Causeway");
     bytes32 private constant VERSION_HASH = keccak256("1");
 
@@ -99,7 +100,8 @@ contract PegGateway is ReentrancyGuardTransient {
         // solhint-disable-next-line avoid-tx-origin
         if (msg.sender != tx.origin || msg.sender.code.length != 0) revert NotTopLevel(msg.sender);
         if (firstNonce != importedCount) revert NotContiguous(importedCount, firstNonce);
-        if (deposits.length == 0 || deposits.length > MAX_DEPOSITS) revert BatchOutOfRange(MAX_DEPOSITS, deposits.length);
+        if (deposits.length == 0 || deposits.length > MAX_DEPOSITS)
+            revert BatchOutOfRange(MAX_DEPOSITS, deposits.length);
 
         (bytes32 hash, uint256 sum) = _fold(firstNonce, deposits);
         uint64 count = firstNonce + uint64(deposits.length);

@@ -51,9 +51,7 @@ contract PegVault is ReentrancyGuardTransient {
         bytes32 chainHash
     );
     /// @param recipient Who was paid: the leaf's recipient, or where that recipient redirected it.
-    event Claimed(
-        uint64 indexed index, bytes32 indexed leaf, address indexed recipient, address token, uint256 amount
-    );
+    event Claimed(uint64 indexed index, bytes32 indexed leaf, address indexed recipient, address token, uint256 amount);
 
     /// @notice The value sent differs from the sum that the genesis balances need as backing.
     error WrongBacking(uint256 expected, uint256 found);
@@ -98,27 +96,30 @@ contract PegVault is ReentrancyGuardTransient {
         depositCount = nonce + 1;
         depositHash = chainHash;
         locked[address(0)] += msg.value;
-        emit Deposited(
-            nonce, msg.sender, recipient, leaf.kind, address(0), msg.value, 0, 0, leafHash, chainHash
-        );
+        emit Deposited(nonce, msg.sender, recipient, leaf.kind, address(0), msg.value, 0, 0, leafHash, chainHash);
     }
 
     /// @notice Pays a withdrawal to its recipient. Anyone may call.
     /// @param index The leaf's place in the outbox tree.
     /// @param proof Its 32 siblings under `outboxRoot`, from the leaf's level upwards.
     /// @param outboxRoot Any root that PegVerifier has accepted and that covers the index.
-    function claim(Leaf calldata leaf, uint64 index, bytes32[32] calldata proof, bytes32 outboxRoot)
-        external
-        nonReentrant
-    {
+    function claim(
+        Leaf calldata leaf,
+        uint64 index,
+        bytes32[32] calldata proof,
+        bytes32 outboxRoot
+    ) external nonReentrant {
         _claim(leaf, index, proof, outboxRoot, leaf.recipient);
     }
 
     /// @notice The recipient itself redirects the payment, for instance because it cannot receive ether.
-    function claimTo(Leaf calldata leaf, uint64 index, bytes32[32] calldata proof, bytes32 outboxRoot, address to)
-        external
-        nonReentrant
-    {
+    function claimTo(
+        Leaf calldata leaf,
+        uint64 index,
+        bytes32[32] calldata proof,
+        bytes32 outboxRoot,
+        address to
+    ) external nonReentrant {
         if (msg.sender != leaf.recipient) revert NotRecipient(leaf.recipient, msg.sender);
         _requireRecipient(to);
         _claim(leaf, index, proof, outboxRoot, to);
@@ -152,11 +153,12 @@ contract PegVault is ReentrancyGuardTransient {
         _pay(to, leaf.amount, msg.sender == leaf.recipient);
     }
 
-    function _requireProven(Leaf calldata leaf, uint64 index, bytes32[32] calldata proof, bytes32 outboxRoot)
-        private
-        view
-        returns (bytes32 leafHash)
-    {
+    function _requireProven(
+        Leaf calldata leaf,
+        uint64 index,
+        bytes32[32] calldata proof,
+        bytes32 outboxRoot
+    ) private view returns (bytes32 leafHash) {
         uint64 count = VERIFIER.outboxCountOf(outboxRoot);
         if (index >= count) revert NotCovered(index, count);
         if (leaf.nonce != index) revert WrongIndex(leaf.nonce, index);
@@ -185,10 +187,12 @@ contract PegVault is ReentrancyGuardTransient {
     /// contracts that exist on both chains and take no ether.
     function _requireRecipient(address recipient) private view {
         if (
-            uint160(recipient) < 2 ** 16 || recipient == address(this) || recipient == address(VERIFIER)
-                || recipient == 0x4e59b44847b379578588920cA78FbF26c0B4956C
-                || recipient == 0x0000F90827F1C53a10cb7A02335B175320002935
-                || recipient == 0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02
+            uint160(recipient) < 2 ** 16 ||
+            recipient == address(this) ||
+            recipient == address(VERIFIER) ||
+            recipient == 0x4e59b44847b379578588920cA78FbF26c0B4956C ||
+            recipient == 0x0000F90827F1C53a10cb7A02335B175320002935 ||
+            recipient == 0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02
         ) revert RecipientRefused(recipient);
     }
 }

@@ -46,10 +46,12 @@ contract PegVerifier {
     );
     bytes32 private constant PRECOMMIT_TYPEHASH = keccak256("Precommit(uint64 height,uint32 round,bytes32 valueId)");
     bytes32 private constant ANCHOR_TYPEHASH = keccak256("AnchorAttestation(bytes32 valueId,uint64 relayerEpoch)");
-    bytes32 private constant CONSENSUS_DOMAIN_TYPEHASH =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,bytes32 salt)");
-    bytes32 private constant BRIDGE_DOMAIN_TYPEHASH =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)");
+    bytes32 private constant CONSENSUS_DOMAIN_TYPEHASH = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,bytes32 salt)"
+    );
+    bytes32 private constant BRIDGE_DOMAIN_TYPEHASH = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
+    );
     bytes32 private constant NAME_HASH = keccak256("Causeway");
     bytes32 private constant VERSION_HASH = keccak256("1");
 
@@ -151,19 +153,20 @@ contract PegVerifier {
 
     /// @notice hashStruct of a checkpoint.
     function hashCheckpoint(Checkpoint memory c) public pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                CHECKPOINT_TYPEHASH,
-                c.height,
-                c.blockHash,
-                c.stateRoot,
-                c.outboxRoot,
-                c.outboxCount,
-                c.importedCount,
-                c.importedHash,
-                c.nextValidatorsHash
-            )
-        );
+        return
+            keccak256(
+                abi.encode(
+                    CHECKPOINT_TYPEHASH,
+                    c.height,
+                    c.blockHash,
+                    c.stateRoot,
+                    c.outboxRoot,
+                    c.outboxCount,
+                    c.importedCount,
+                    c.importedHash,
+                    c.nextValidatorsHash
+                )
+            );
     }
 
     /// @notice The epoch whose validators judge a height above 0.
@@ -204,10 +207,12 @@ contract PegVerifier {
     }
 
     /// @dev Lock two. The domain is computed at each call, so that a fork of the L1 with another id accepts nothing.
-    function _requireRelayerLock(bytes32 valueId, bytes memory relayers, uint256 bitmap, bytes memory signatures)
-        private
-        view
-    {
+    function _requireRelayerLock(
+        bytes32 valueId,
+        bytes memory relayers,
+        uint256 bitmap,
+        bytes memory signatures
+    ) private view {
         bytes32 found = keccak256(relayers);
         if (found != relayersHash) revert WrongRelayers(relayersHash, found);
         bytes32 separator = keccak256(
@@ -229,7 +234,13 @@ contract PegVerifier {
             emit ValidatorsHandedOver(next, c.nextValidatorsHash);
         }
         emit CheckpointAccepted(
-            c.height, valueId, c.outboxRoot, c.outboxCount, c.importedCount, c.importedHash, c.nextValidatorsHash
+            c.height,
+            valueId,
+            c.outboxRoot,
+            c.outboxCount,
+            c.importedCount,
+            c.importedHash,
+            c.nextValidatorsHash
         );
     }
 

@@ -49,21 +49,25 @@ library SignerSets {
     }
 
     /// @notice Requires signatures of `digest` by validators with more than two thirds of the power.
-    function requireQuorum(bytes32 digest, bytes memory validators, uint256 bitmap, bytes memory signatures)
-        internal
-        pure
-    {
+    function requireQuorum(
+        bytes32 digest,
+        bytes memory validators,
+        uint256 bitmap,
+        bytes memory signatures
+    ) internal pure {
         (uint256 signed, uint256 total) = _weigh(digest, validators, 0, VALIDATOR_BYTES, bitmap, signatures);
         if (3 * signed <= 2 * total) revert NotEnoughPower(signed, total);
     }
 
     /// @notice Requires signatures of `digest` by at least the threshold of relayers.
-    function requireRelayerThreshold(bytes32 digest, bytes memory relayers, uint256 bitmap, bytes memory signatures)
-        internal
-        pure
-    {
+    function requireRelayerThreshold(
+        bytes32 digest,
+        bytes memory relayers,
+        uint256 bitmap,
+        bytes memory signatures
+    ) internal pure {
         uint256 threshold = _requireThreshold(relayers);
-        (uint256 signed,) = _weigh(digest, relayers, 1, RELAYER_BYTES, bitmap, signatures);
+        (uint256 signed, ) = _weigh(digest, relayers, 1, RELAYER_BYTES, bitmap, signatures);
         if (signed < threshold) revert NotEnoughRelayers(signed, threshold);
     }
 
@@ -111,12 +115,18 @@ library SignerSets {
     }
 
     /// @dev `offset + stride` never exceeds the set's length; what a word read takes beyond it is shifted out.
-    function _entry(bytes memory set, uint256 offset, uint256 stride) private pure returns (address signer, uint256 weight) {
+    function _entry(
+        bytes memory set,
+        uint256 offset,
+        uint256 stride
+    ) private pure returns (address signer, uint256 weight) {
         assembly ("memory-safe") {
             let word := mload(add(add(set, 32), offset))
             signer := shr(96, word)
             weight := 1
-            if eq(stride, 28) { weight := and(shr(32, word), 0xffffffffffffffff) }
+            if eq(stride, 28) {
+                weight := and(shr(32, word), 0xffffffffffffffff)
+            }
         }
     }
 
