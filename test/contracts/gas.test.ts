@@ -1,0 +1,132 @@
+/** What the peg costs its users on the L1; the figures are in bridge/README.md, the limits are here. */
+import { encodeFunctionData } from 'viem';
+import { PEG_GATEWAY } from '#bridge/addresses.ts';
+import { pegVaultAbi } from '#bridge/contracts/artifacts/contracts.ts';
+import { type Leaf, leafHash } from '#bridge/encoding/leaf.ts';
+import { outboxProof, outboxRoot } from '#bridge/encoding/outboxTree.ts';
+import { type Address, ZERO_ADDRESS, ZERO_HASH } from '#consensus/primitives.ts';
+import { type Anvil, startAnvil } from '#test/contracts/fixtures/anvil.ts';
+import { connectChain, type TestChain } from '#test/contracts/fixtures/chain.ts';
+import { namedKey, namedKeys } from '#test/contracts/fixtures/keys.ts';
+import {
+  checkpointArguments,
+  checkpointAt,
+  createPeg,
+  deployOn,
+  ETHER,
+  hashOf,
+  L1_CHAIN_ID,
+  submitCheckpointCall,
+} from '#test/contracts/fixtures/peg.ts';
+
+const user = namedKey('user');
+let anvil: Anvil;
+let chain: TestChain;
+
+beforeAll(async () => {
+  anvil = await startAnvil(L1_CHAIN_ID);
+  chain = connectChain(anvil.url, L1_CHAIN_ID);
+  await chain.fund(user.address, 10_000n * ETHER);
+});
+afterAll(() => anvil.stop());
+
+/** Gas of the first checkpoint and of a later one; with as few signers as the locks need. */
+const checkpointGas = async (
+  validators: number,
+  relayers: number,
+): Promise<readonly [first: bigint, steady: bigint]> => {
+  const peg = createPeg({
+    deployer: `deployer of ${validators}/${relayers}`,
+    validators: namedKeys('validator', validators),
+    relayers: namedKeys('relayer', relayers),
+    threshold: Math.floor(relayers / 2) + 1,
+  });
+  await deployOn(chain, peg);
+  const signers = {
+    validators: peg.validators.slice(0, Math.floor((2 * validators) / 3) + 1),
+    relayers: peg.relayers.slice(0, peg.inputs.relayers.threshold),
+  };
+  const gas: bigint[] = [];
+  for (const height of [1n, 2n, 3n]) {
+    const c = checkpointAt(peg, height, { outboxCount: height, outboxRoot: hashOf(`root ${height}`) });
+    gas.push(
+      (await chain.send(user, submitCheckpointCall(peg, checkpointArguments(peg, c, signers)))).gasUsed,
+    );
+  }
+  return [gas[0]!, gas[2]!];
+};
+
+test.each([
+  [4, 3, 165_000n, 120_000n],
+  [7, 5, 180_000n, 135_000n],
+  [21, 7, 240_000n, 200_000n],
+  [50, 7, 350_000n, 310_000n],
+])(
+  'a checkpoint of %i validators and %i relayers stays within its limit',
+  async (validators, relayers, first, steady) => {
+    const gas = await checkpointGas(validators, relayers);
+    console.info(`gas: checkpoint ${validators}/${relayers}: first ${gas[0]}, steady ${gas[1]}`);
+    expect(gas[0]).toBeLessThan(first);
+    expect(gas[1]).toBeLessThan(steady);
+  },
+);
+
+test('deposits and claims stay within their limits', async () => {
+  const peg = createPeg();
+  await deployOn(chain, peg);
+  const { vault } = peg.manifest.addresses;
+  const deposit = () =>
+    chain.send(user, {
+      address: vault,
+      abi: pegVaultAbi,
+      functionName: 'deposit',
+      args: [user.address],
+      value: ETHER,
+    });
+  const firstDeposit = (await deposit()).gasUsed;
+  const steadyDeposit = (await deposit()).gasUsed;
+
+  const context = {
+    srcChainId: peg.inputs.sidechainId,
+    dstChainId: peg.inputs.l1ChainId,
+    srcBridge: PEG_GATEWAY,
+    dstBridge: vault,
+  };
+  const recipients: Address[] = [namedKey('new account').address, user.address, user.address];
+  const leaves = recipients.map(
+    (recipient, index): Leaf => ({
+      kind: 0,
+      nonce: BigInt(index),
+      token: ZERO_ADDRESS,
+      sender: user.address,
+      recipient,
+      amount: ETHER,
+      fee: 0n,
+      dataHash: ZERO_HASH,
+    }),
+  );
+  const hashes = leaves.map((leaf) => leafHash(context, leaf));
+  const c = checkpointAt(peg, 1n, { outboxCount: 3n, outboxRoot: outboxRoot(hashes) });
+  await chain.send(user, submitCheckpointCall(peg, checkpointArguments(peg, c)));
+  const claimer = namedKey('claimer');
+  await chain.fund(claimer.address, 10n * ETHER);
+  const claims: bigint[] = [];
+  for (const leaf of leaves) {
+    const { siblings, root } = outboxProof(hashes, Number(leaf.nonce));
+    const call = {
+      address: vault,
+      abi: pegVaultAbi,
+      functionName: 'claim' as const,
+      args: [leaf, leaf.nonce, siblings as never, root] as const,
+    };
+    expect(encodeFunctionData(call).length).toBe(2 + 2 * (4 + 32 * (8 + 1 + 32 + 1)));
+    claims.push((await chain.send(claimer, call)).gasUsed);
+  }
+  console.info(
+    `gas: deposit first ${firstDeposit}, steady ${steadyDeposit}; claim first ${claims[0]}, steady ${claims[2]}`,
+  );
+  expect(firstDeposit).toBeLessThan(100_000n);
+  expect(steadyDeposit).toBeLessThan(65_000n);
+  expect(claims[0]).toBeLessThan(145_000n);
+  expect(claims[2]).toBeLessThan(120_000n);
+});
