@@ -4,9 +4,11 @@
  * Never throws. A batch runs in order and shares one deadline and one response size; notifications are run and not
  * answered. Faults that are not an `RpcError` are logged and answered as "internal error".
  */
+
 import type { Caller, RpcContext } from '#node/rpc/context.ts';
 import { invalidParams, invalidRequest, RPC_CODES, RpcError } from '#node/rpc/errors.ts';
 import type { Method } from '#node/rpc/method.ts';
+import { createPacer } from '#node/rpc/pacer.ts';
 import { parseRequestText } from '#node/rpc/requestText.ts';
 
 export type RpcLogger = {
@@ -76,7 +78,9 @@ export const createDispatcher = (dependencies: {
     if (items.length > limits.maxBatchItems) return encodeError(null, invalidRequest('batch too large'));
     const answers: string[] = [];
     let size = 0;
+    const pace = createPacer();
     for (const item of items) {
+      await pace();
       const answer =
         size > limits.maxResponseBytes
           ? encodeError(idOf(item), tooLarge())

@@ -3,12 +3,14 @@
  *
  * Bounded in blocks, in results, in the bytes of the answer, and in scans at one time.
  */
+
 import { keccak256 } from '#consensus/crypto/keccak.ts';
 import { hexToBytes } from '#consensus/primitives.ts';
 import type { RpcContext } from '#node/rpc/context.ts';
 import { invalidParams, RPC_CODES, RpcError } from '#node/rpc/errors.ts';
 import { headerBloom } from '#node/rpc/format/block.ts';
 import { formatLogs, type ShownLog } from '#node/rpc/format/receipt.ts';
+import { createPacer } from '#node/rpc/pacer.ts';
 import type { LogCriteria } from '#node/rpc/params.ts';
 import type { BlockRecord, LogRecord } from '#node/storage/records.ts';
 
@@ -53,7 +55,9 @@ export const scanLogs = (
     const mayContain = createBloomTest(criteria);
     const found = createBoundedLogs(context);
     const deadlineMs = context.nowMs() + context.limits.callTimeoutMs;
+    const pace = createPacer();
     for (let height = from; height <= to; height++) {
+      await pace();
       if (context.nowMs() > deadlineMs) throw new RpcError(RPC_CODES.timeout, 'request timed out');
       const block = await context.chain.blockAt(height);
       if (block !== null && mayContain(headerBloom(block.header)))

@@ -10,6 +10,7 @@ import type { RpcContext } from '#node/rpc/context.ts';
 import { serverError } from '#node/rpc/errors.ts';
 import { toQuantity } from '#node/rpc/format/quantity.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
+import { createPacer } from '#node/rpc/pacer.ts';
 import { blockNumber, count } from '#node/rpc/params.ts';
 import type { BlockRecord, ReceiptRecord } from '#node/storage/records.ts';
 
@@ -68,7 +69,9 @@ const feeHistory = async (
   const oldest = largerOf(newest + 1n - asked, 0n);
   const blocks: BlockRecord[] = [];
   const reward: string[][] = [];
+  const pace = createPacer();
   for (let height = oldest; height <= newest; height++) {
+    await pace();
     const block = await context.chain.blockAt(height);
     if (block === null) throw serverError('header not found');
     blocks.push(block);

@@ -9,6 +9,7 @@ import type { Filter } from '#node/rpc/filters.ts';
 import type { ShownLog } from '#node/rpc/format/receipt.ts';
 import { blockLogs, scanLogs } from '#node/rpc/logScan.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
+import { createPacer } from '#node/rpc/pacer.ts';
 import { type BlockByNumber, flag, type LogFilter, logFilter } from '#node/rpc/params.ts';
 
 const LATEST: BlockByNumber = { kind: 'tag', tag: 'latest' };
@@ -74,7 +75,9 @@ const takeChanges = async (context: RpcContext, filter: Filter): Promise<unknown
 
 const blockHashes = async (context: RpcContext, from: bigint, to: bigint): Promise<string[]> => {
   const hashes: string[] = [];
+  const pace = createPacer();
   for (let height = from; height <= to; height++) {
+    await pace();
     const block = await context.chain.blockAt(height);
     if (block !== null) hashes.push(block.hash);
   }

@@ -154,3 +154,20 @@ test('an uninstalled, unknown or expired filter is not found', async () => {
     await own.stop();
   }
 });
+
+test('a long query gives way to other events', async () => {
+  const { blockAt } = server.chain;
+  for (let i = 0; i < 300; i++) server.append();
+  server.chain.blockAt = (height) => {
+    const until = performance.now() + 0.5;
+    while (performance.now() < until);
+    return blockAt(height);
+  };
+  let ticks = 0;
+  const ticker = setInterval(() => {
+    ticks += 1;
+  }, 1);
+  await server.result('eth_getLogs', [{ fromBlock: '0x0' }]);
+  clearInterval(ticker);
+  expect(ticks).toBeGreaterThan(10);
+});
