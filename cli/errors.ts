@@ -15,6 +15,7 @@ export const EXIT = {
   timeout: 7,
   guard: 8,
   upgrade: 9,
+  interrupted: 130,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
@@ -48,12 +49,22 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   NOT_CONNECTED: EXIT.unreachable,
   ETIMEDOUT: EXIT.timeout,
   TIMEOUT: EXIT.timeout,
+  TIMED_OUT: EXIT.timeout,
   EACCES: EXIT.denied,
   EPERM: EXIT.denied,
   WRONG_PASSPHRASE: EXIT.denied,
   NOT_PERMITTED: EXIT.denied,
   MISMATCH: EXIT.verification,
   VERIFICATION_FAILED: EXIT.verification,
+  ROOT_MISMATCH: EXIT.verification,
+  WRONG_CHAIN: EXIT.config,
+  WRONG_SIGNER: EXIT.config,
+  DEPLOYER_USED: EXIT.config,
+  NOT_FUNDED: EXIT.config,
+  TOO_MUCH_GAS: EXIT.config,
+  NOT_FOUND: EXIT.usage,
+  NOT_A_CROSSING: EXIT.usage,
+  SEVERAL_WITHDRAWALS: EXIT.usage,
 };
 
 const BY_CLASS: Readonly<Record<string, ExitCode>> = {

@@ -1,8 +1,29 @@
 /** Every command, in the order of the help. */
 import type { Command } from '#cli/command.ts';
+import { bridgeClaim } from '#cli/commands/bridgeClaim.ts';
+import { bridgeDeploy } from '#cli/commands/bridgeDeploy.ts';
+import { bridgeDeposit } from '#cli/commands/bridgeDeposit.ts';
+import { bridgeStatus } from '#cli/commands/bridgeStatus.ts';
+import { bridgeWithdraw } from '#cli/commands/bridgeWithdraw.ts';
+import { devnetDownCommand } from '#cli/commands/devnetDown.ts';
+import { devnetStatusCommand } from '#cli/commands/devnetStatus.ts';
+import { devnetUpCommand } from '#cli/commands/devnetUp.ts';
 import { genesisBuild } from '#cli/commands/genesisBuild.ts';
 import { genesisInspect } from '#cli/commands/genesisInspect.ts';
 import { keyInspect } from '#cli/commands/keyInspect.ts';
 import { keyNew } from '#cli/commands/keyNew.ts';
 
-export const COMMANDS: readonly Command[] = [genesisBuild, genesisInspect, keyNew, keyInspect];
+export const COMMANDS: readonly Command[] = [
+  devnetUpCommand,
+  devnetDownCommand,
+  devnetStatusCommand,
+  genesisBuild,
+  genesisInspect,
+  keyNew,
+  keyInspect,
+  bridgeDeploy,
+  bridgeDeposit,
+  bridgeWithdraw,
+  bridgeClaim,
+  bridgeStatus,
+];

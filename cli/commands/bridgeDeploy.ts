@@ -1,0 +1,88 @@
+/** `causeway bridge deploy`: the peg’s contracts on the L1, at the addresses that the genesis names. */
+import { createPublicClient, http } from 'viem';
+import { type DeploymentIntent, deployPeg } from '#bridge/deployment/deployPeg.ts';
+import { createManifest } from '#bridge/deployment/manifest.ts';
+import { openJournal } from '#bridge/relayer/journal.ts';
+import { genesisOption, keyOption, l1UrlOption } from '#cli/bridge/options.ts';
+import { openSigner } from '#cli/bridge/session.ts';
+import { defineCommand } from '#cli/command.ts';
+import { formatTable } from '#cli/io.ts';
+import {
+  defaultedOption,
+  optionalOption,
+  parsePath,
+  parseWholeNumber,
+  passphraseFdOption,
+  passphraseFileOption,
+} from '#cli/options.ts';
+import { loadGenesis } from '#genesis/genesisFile.ts';
+import { genesisToPegInputs } from '#genesis/pegInputs.ts';
+
+export const bridgeDeploy = defineCommand({
+  path: ['bridge', 'deploy'],
+  summary: 'deploy the peg’s contracts on the L1',
+  description:
+    'Deploys factory, vault and verifier from the specification’s deployer, an account that is used for nothing else and that pays the backed balances in, and ends when the result is verified at finality. It may be repeated: a run after a crash goes on where the last one stopped.',
+  examples: [
+    'bridge deploy --genesis genesis.json --l1-url http://127.0.0.1:9545 --key keys/deployer.json',
+    'bridge deploy --genesis genesis.json --l1-url https://l1.example.org --key keys/deployer.json --timeout 3600 --json',
+  ],
+  options: {
+    genesis: genesisOption,
+    l1Url: l1UrlOption,
+    key: keyOption,
+    timeout: defaultedOption(
+      '--timeout <seconds>',
+      'give up waiting after this long; a later run goes on',
+      parseWholeNumber,
+      1_800,
+    ),
+    journal: optionalOption(
+      '--journal <file>',
+      'where transactions are recorded before they are broadcast; by default beside the genesis',
+      parsePath,
+    ),
+    passphraseFile: passphraseFileOption,
+    passphraseFd: passphraseFdOption,
+  },
+  run: async ({ genesis: path, l1Url, key, timeout, journal: journalPath, ...sources }, io) => {
+    const genesis = await loadGenesis(path);
+    const signer = await openSigner(key, sources, io);
+    const journal = await openJournal<DeploymentIntent>(journalPath ?? `${path}.deployment`);
+    const intents = [...journal.entries];
+    try {
+      const deployed = await deployPeg({
+        manifest: createManifest(genesisToPegInputs(genesis)),
+        publicClient: createPublicClient({ transport: http(l1Url), cacheTime: 0 }),
+        signer,
+        journal: {
+          load: async () => intents,
+          save: async (intent) => {
+            await journal.append(intent);
+            intents.push(intent);
+          },
+        },
+        onProgress: (progress) => io.progress(describeProgress(progress)),
+        timeoutMs: timeout * 1_000,
+        signal: io.signal,
+      });
+      return {
+        data: { ...deployed, addresses: genesis.l1 },
+        text: formatTable([
+          ...Object.entries(genesis.l1),
+          ['deployed in', `L1 block ${deployed.deploymentBlock}, verified at finality`],
+        ]),
+      };
+    } finally {
+      await journal.close();
+    }
+  },
+});
+
+type Progress = Parameters<NonNullable<Parameters<typeof deployPeg>[0]['onProgress']>>[0];
+
+const describeProgress = (progress: Progress): string => {
+  if (progress.state === 'broadcast') return `${progress.step}: broadcast ${progress.hash}`;
+  if (progress.state === 'done') return `${progress.step}: done`;
+  return `waiting for finality: ${progress.reason}`;
+};
