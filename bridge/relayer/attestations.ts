@@ -42,6 +42,8 @@ export interface AttestationPool {
   isFull(): boolean;
   /** A value that this node holds true. A known entry of the same epoch stays. */
   open(key: bigint, value: Hash, relayerEpoch: bigint): void;
+  /** As `open`, if one of the signatures is a relayer's for exactly this. */
+  openIfSigned(key: bigint, value: Hash, relayerEpoch: bigint, signatures: readonly Signature[]): void;
   /** @returns the relayer who signed, or null: not a member, not for this value, or no such entry */
   add(key: bigint, signature: Signature): Address | null;
   isQuorate(attested: Attested): boolean;
@@ -82,29 +84,35 @@ export const createAttestationPool = (
     for (const listener of [...listeners]) listener();
   };
 
+  const open = (key: bigint, value: Hash, relayerEpoch: bigint): void => {
+    const known = entries.get(key);
+    if (known?.relayerEpoch === relayerEpoch) return;
+    if (known === undefined && entries.size >= maxEntries) return;
+    const digest = digestOf(key, value, relayerEpoch);
+    entries.set(key, { key, value, relayerEpoch, signatures: new Map(), digest });
+    changed();
+  };
+  const memberOf = (digest: Hash, signature: Signature): Address | null => {
+    const signer = recoverAddress(digest, signature);
+    return signer !== null && members.has(signer) ? signer : null;
+  };
+
   return {
     get: (key) => entries.get(key) ?? null,
     all: () => [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
     isFull: () => entries.size >= maxEntries,
-    open: (key, value, relayerEpoch) => {
-      const known = entries.get(key);
-      if (known?.relayerEpoch === relayerEpoch) return;
-      if (known === undefined && entries.size >= maxEntries) return;
-      entries.set(key, {
-        key,
-        value,
-        relayerEpoch,
-        signatures: new Map(),
-        digest: digestOf(key, value, relayerEpoch),
-      });
-      changed();
+    open,
+    openIfSigned: (key, value, relayerEpoch, signatures) => {
+      const digest = digestOf(key, value, relayerEpoch);
+      if (signatures.some((signature) => memberOf(digest, signature) !== null))
+        open(key, value, relayerEpoch);
     },
     add: (key, signature) => {
       const entry = entries.get(key);
       if (entry === undefined) return null;
       for (const [relayer, known] of entry.signatures) if (known === signature) return relayer;
-      const signer = recoverAddress(entry.digest, signature);
-      if (signer === null || !members.has(signer)) return null;
+      const signer = memberOf(entry.digest, signature);
+      if (signer === null) return null;
       if (!entry.signatures.has(signer)) {
         entry.signatures.set(signer, signature);
         changed();

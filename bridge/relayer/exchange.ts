@@ -142,7 +142,7 @@ export const createExchangeClient = (
     if (depositHashAt(key) !== value) return; // not on our L1, or not final here yet
     if (pools.deposits.get(key) === null) {
       if (pools.deposits.all().length >= MAX_FOREIGN_COUNTS) return;
-      pools.deposits.open(key, value, relayerEpoch);
+      pools.deposits.openIfSigned(key, value, relayerEpoch, signatures);
     }
     takeSignatures(pools.deposits, { key, value, relayerEpoch, signatures });
   };

@@ -79,7 +79,10 @@ test('is unverified while the contracts are not there, and says what to do', asy
   await finalise();
   const watcher = watch();
   await watcher.poll();
-  expect(watcher.status()).toMatchObject({ state: 'unverified', reason: expect.stringMatching(/bridge deploy/) });
+  expect(watcher.status()).toMatchObject({
+    state: 'unverified',
+    reason: expect.stringMatching(/bridge deploy/),
+  });
   expect(watcher.finalized()).toBeNull();
   expect(watcher.depositHashAt(0n)).toBeNull();
   await deployOn(chain, peg);
@@ -271,7 +274,10 @@ test('an endpoint of another chain is not read', async () => {
   proxy.lie = { result: ({ method }, honest) => (method === 'eth_chainId' ? '0x1' : honest) };
   const watcher = watch();
   await watcher.poll();
-  expect(watcher.status()).toMatchObject({ state: 'connecting', reason: expect.stringMatching(/chain id 31337/) });
+  expect(watcher.status()).toMatchObject({
+    state: 'connecting',
+    reason: expect.stringMatching(/chain id 31337/),
+  });
   expect(proxy.calls.at(-1)?.method).toBe('eth_chainId');
 });
 
