@@ -6,7 +6,13 @@
  */
 import type { Network, PeerFault } from '#node/network/network.ts';
 import type { CertifiedBlock } from '#node/storage/records.ts';
-import { decodeBlocks, encodeBlockRequest, MAX_ANSWER_BYTES, SyncCodecError } from '#node/sync/blockCodec.ts';
+import {
+  blockSizeBytes,
+  decodeBlocks,
+  encodeBlockRequest,
+  MAX_ANSWER_BYTES,
+  SyncCodecError,
+} from '#node/sync/blockCodec.ts';
 import { BLOCKS_PROTOCOL } from '#node/sync/blockServer.ts';
 import type { Heads } from '#node/sync/heads.ts';
 
@@ -27,6 +33,8 @@ export type Downloader = {
 };
 
 const MAX_REQUESTS_PER_PEER = 2;
+/** A range that grows beyond this is handed on short. */
+const MAX_RANGE_BYTES = 4 * 1024 * 1024;
 const EXCLUDED_MS = 30_000;
 const SLOW_MS = 3_000;
 
@@ -100,11 +108,14 @@ export const createDownloader = (options: DownloaderOptions): Downloader => {
   return {
     async fetch(from, to) {
       const fetched: FetchedBlock[] = [];
-      while (from + BigInt(fetched.length) <= to) {
+      let bytes = 0;
+      while (from + BigInt(fetched.length) <= to && bytes < MAX_RANGE_BYTES) {
         const next = from + BigInt(fetched.length);
         const peerId = choose(next);
         if (peerId === null) break;
-        fetched.push(...(await ask(peerId, next, to)));
+        const blocks = await ask(peerId, next, to);
+        fetched.push(...blocks);
+        bytes += blocks.reduce((sum, { block }) => sum + blockSizeBytes(block), 0);
       }
       return fetched;
     },

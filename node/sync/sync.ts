@@ -29,7 +29,7 @@ export type SyncTuning = {
 export const DEFAULT_SYNC_TUNING: SyncTuning = {
   patienceMs: 1_000,
   tickMs: 500,
-  rangeBlocks: 8,
+  rangeBlocks: 32,
   parallelRanges: 3,
   requestTimeoutMs: 5_000,
 };
@@ -96,30 +96,34 @@ export const createSync = (options: SyncOptions): Sync => {
       });
   };
 
+  type Range = {
+    readonly from: bigint;
+    readonly to: bigint;
+    readonly blocks: Promise<readonly FetchedBlock[]>;
+  };
+  const startRange = (from: bigint, to: bigint): Range => ({ from, to, blocks: downloader.fetch(from, to) });
+
   /** Ranges are fetched side by side and imported one after the other. */
   const run = async (): Promise<void> => {
     const startedAt = ownHeight();
-    const ahead: Promise<readonly FetchedBlock[]>[] = [];
+    const ahead: Range[] = [];
     let nextFrom = startedAt + 1n;
-    const refill = (): void => {
-      const target = heads.highest();
-      while (!stopped && ahead.length < tuning.parallelRanges && nextFrom <= target) {
-        const last = nextFrom + BigInt(tuning.rangeBlocks) - 1n;
-        const to = last < target ? last : target;
-        ahead.push(downloader.fetch(nextFrom, to));
-        nextFrom = to + 1n;
-      }
-    };
-    refill();
     while (!stopped) {
-      const fetched = await ahead.shift();
-      if (fetched === undefined || fetched.length === 0) break;
-      if ((await importAll(fetched)) !== 'imported') break;
-      // a range that came short leaves a gap before the next one: start over from the head
-      if (ahead.length > 0 && ownHeight() + 1n < (await firstHeight(ahead[0]!))) break;
-      refill();
+      const target = heads.highest();
+      while (ahead.length < tuning.parallelRanges && nextFrom <= target) {
+        const last = nextFrom + BigInt(tuning.rangeBlocks) - 1n;
+        ahead.push(startRange(nextFrom, last < target ? last : target));
+        nextFrom = ahead.at(-1)!.to + 1n;
+      }
+      const missing = ownHeight() + 1n;
+      const first = ahead[0];
+      if (first === undefined) break;
+      // the range before came short: its rest goes first
+      const range = missing < first.from ? startRange(missing, first.from - 1n) : ahead.shift()!;
+      const fetched = await range.blocks;
+      if (fetched.length === 0 || (await importAll(fetched)) !== 'imported') break;
     }
-    await Promise.allSettled(ahead);
+    await Promise.allSettled(ahead.map(({ blocks }) => blocks));
     if (ownHeight() > startedAt)
       logger.info({ from: startedAt, to: ownHeight(), target: heads.highest() }, 'caught up with peers');
   };
@@ -194,6 +198,3 @@ export const createSync = (options: SyncOptions): Sync => {
     status: () => ({ head: ownHeight(), target: heads.highest(), importing: running !== null }),
   };
 };
-
-const firstHeight = async (range: Promise<readonly FetchedBlock[]>): Promise<bigint> =>
-  (await range)[0]?.block.checkpoint.height ?? 0n;

@@ -63,14 +63,15 @@ describe('a node that is behind', () => {
     await chain.reaches(103n);
   });
 
-  test('gets blocks that fill an answer alone', async () => {
+  test('gets blocks that fill an answer alone, in ranges that come short', async () => {
     const source = createFakeChain();
-    source.extendTo(4n, 900_000);
+    source.extendTo(12n, 900_000);
     const a = await startNode(one, [], source);
     const chain = createFakeChain();
-    await startNode(follower, [a], chain);
-    await chain.reaches(4n);
-    expect((await chain.blockAt(4n))?.transactions[0]).toHaveLength(900_000);
+    await startNode(follower, [a], chain, { tuning: { rangeBlocks: 5, parallelRanges: 2 } });
+    await chain.reaches(12n);
+    expect((await chain.blockAt(12n))?.transactions[0]).toHaveLength(900_000);
+    expect(chain.imported).toEqual(Array.from({ length: 12 }, (_, i) => BigInt(i + 1)));
   });
 
   test('passes on what it has', async () => {
