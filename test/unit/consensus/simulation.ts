@@ -112,6 +112,7 @@ export const runSimulation = (
   );
   const byzantine = chooseByzantine(random, set, tooManyByzantine);
   const lossy = random.pick([0, 0.1, 0.3, 0.6]);
+  const cutting = random.pick([0, 0.3, 0.7]);
   const slowMs = random.pick([50, 400, 3_000]);
   const crashes = random.below(5);
   const losesWals = random.chance(0.3);
@@ -154,16 +155,24 @@ export const runSimulation = (
         decided: null,
       });
 
+  /** Links that are down for a while, each way by itself; Byzantine members have links of their own. */
+  let cutLinks: ReadonlySet<string> = new Set();
+  const flap = (): void => {
+    const links = nodes.flatMap((from) => nodes.map((to) => `${from.index}>${to.index}`));
+    cutLinks = new Set(isHealed() ? [] : links.filter(() => random.chance(cutting)));
+    if (!isHealed()) at(random.between(100, 3_000), flap);
+  };
+
   /** The network: what is sent may be lost, late, or there twice. */
-  const send = (to: Node, input: Input): void => {
-    if (!isHealed() && random.chance(lossy)) return;
+  const send = (from: number, to: Node, input: Input): void => {
+    if (!isHealed() && (random.chance(lossy) || cutLinks.has(`${from}>${to.index}`))) return;
     for (let copies = random.chance(0.05) ? 2 : 1; copies > 0; copies--)
       at(random.between(1, isHealed() ? 50 : slowMs), () => {
         if (to.isUp) give(to, input);
       });
   };
   const broadcast = (from: Node, input: Input): void => {
-    for (const to of nodes) if (to !== from) send(to, input);
+    for (const to of nodes) if (to !== from) send(from.index, to, input);
   };
 
   const give = (node: Node, input: Input): void => {
@@ -339,16 +348,16 @@ export const runSimulation = (
   const passOn = (from: Node, to: Node): void => {
     if (to.decided !== null) return;
     if (sharesCertificates && from.decided !== null) {
-      send(to, { type: 'certificate', certificate: from.decided });
+      send(from.index, to, { type: 'certificate', certificate: from.decided });
       return;
     }
     for (const [round, { first }] of from.state.proposals)
-      if (!to.state.proposals.has(round)) send(to, { type: 'proposal', proposal: first });
+      if (!to.state.proposals.has(round)) send(from.index, to, { type: 'proposal', proposal: first });
     for (const round of keptRounds(from.state))
       for (const type of ['prevote', 'precommit'] as const)
         for (const known of keptVotes(from.state, round, type))
           if (!keptVotes(to.state, round, type).some((other) => isSameVote(other, known)))
-            send(to, { type: 'vote', vote: known });
+            send(from.index, to, { type: 'vote', vote: known });
   };
 
   /** Byzantine members: each says whatever it likes to whomever it likes. */
@@ -374,7 +383,7 @@ export const runSimulation = (
     const types: readonly VoteType[] = ['prevote', 'precommit'];
     for (const type of types) {
       if (random.chance(0.3)) continue;
-      send(to, { type: 'vote', vote: vote(type, index, round, falseValue(to, round)) });
+      send(index, to, { type: 'vote', vote: vote(type, index, round, falseValue(to, round)) });
     }
   };
 
@@ -395,7 +404,10 @@ export const runSimulation = (
     const polRound = round > 0 && random.chance(0.3) ? random.below(round) : -1;
     const name = isSplitting ? shownTo(to, round) : random.chance(0.5) ? newPayload() : `undecodable${round}`;
     const valueId = polRound === -1 ? NIL : random.pick([...names.keys(), value('nothing')]);
-    send(to, { type: 'proposal', proposal: proposal(index, round, payload(name), { polRound, valueId }) });
+    send(index, to, {
+      type: 'proposal',
+      proposal: proposal(index, round, payload(name), { polRound, valueId }),
+    });
   };
 
   for (const node of nodes) at(random.between(0, 1_000), () => node.isUp && give(node, { type: 'start' }));
@@ -403,6 +415,8 @@ export const runSimulation = (
   at(HEAL_MS, () => {
     for (const node of nodes) restart(node, false);
   });
+  at(0, flap);
+  at(HEAL_MS, flap);
   at(GOSSIP_MS, gossip);
   at(10, misbehave);
 
