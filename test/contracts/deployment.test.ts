@@ -249,4 +249,39 @@ describe('verification', () => {
     await chain.client.mine({ blocks: 3 });
     expect(await verify(peg)).toMatchObject({ ok: true, deploymentBlock: receipt.blockNumber });
   });
+
+  test('without the deployment block’s state, compares the finalised one with the deposits replayed', async () => {
+    const peg = createPeg();
+    await deployOn(chain, peg);
+    const deposit = {
+      address: peg.manifest.addresses.vault,
+      abi: pegVaultAbi,
+      functionName: 'deposit' as const,
+      args: [stranger.address] as const,
+      value: ETHER,
+    };
+    await chain.send(stranger, deposit);
+    await chain.send(stranger, deposit);
+    await chain.client.mine({ blocks: 3 });
+    // An L1 restored from a dump keeps blocks and logs, and only its newest state.
+    const dump = await chain.client.dumpState();
+    const restored = await startAnvil(L1_CHAIN_ID);
+    try {
+      const after = connectChain(restored.url, L1_CHAIN_ID);
+      await after.client.loadState({ state: dump });
+      await after.client.mine({ blocks: 3 });
+      const verdict = () =>
+        verifyDeployment({ publicClient: after.client, manifest: peg.manifest, mode: 'fresh' });
+      expect(await verdict()).toMatchObject({ ok: true });
+      await after.client.setStorageAt({
+        address: peg.manifest.addresses.verifier,
+        index: 0x77,
+        value: `0x${'00'.repeat(31)}01`,
+      });
+      await after.client.mine({ blocks: 3 });
+      expect(await verdict()).toMatchObject({ ok: false, code: 'HISTORY_UNAVAILABLE' });
+    } finally {
+      await restored.stop();
+    }
+  });
 });
