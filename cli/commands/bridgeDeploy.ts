@@ -1,8 +1,8 @@
 /** `causeway bridge deploy`: the peg’s contracts on the L1, at the addresses that the genesis names. */
 import { createPublicClient, http } from 'viem';
-import { type DeploymentIntent, deployPeg } from '#bridge/deployment/deployPeg.ts';
+import { type DeploymentProgress, deployPeg } from '#bridge/deployment/deployPeg.ts';
 import { createManifest } from '#bridge/deployment/manifest.ts';
-import { openJournal } from '#bridge/relayer/journal.ts';
+import { withDeploymentJournal } from '#cli/bridge/deploymentJournal.ts';
 import { genesisOption, keyOption, l1UrlOption } from '#cli/bridge/options.ts';
 import { openSigner } from '#cli/bridge/session.ts';
 import { defineCommand } from '#cli/command.ts';
@@ -48,40 +48,28 @@ export const bridgeDeploy = defineCommand({
   run: async ({ genesis: path, l1Url, key, timeout, journal: journalPath, ...sources }, io) => {
     const genesis = await loadGenesis(path);
     const signer = await openSigner(key, sources, io);
-    const journal = await openJournal<DeploymentIntent>(journalPath ?? `${path}.deployment`);
-    const intents = [...journal.entries];
-    try {
-      const deployed = await deployPeg({
+    const deployed = await withDeploymentJournal(journalPath ?? `${path}.deployment`, (journal) =>
+      deployPeg({
         manifest: createManifest(genesisToPegInputs(genesis)),
         publicClient: createPublicClient({ transport: http(l1Url), cacheTime: 0 }),
         signer,
-        journal: {
-          load: async () => intents,
-          save: async (intent) => {
-            await journal.append(intent);
-            intents.push(intent);
-          },
-        },
+        journal,
         onProgress: (progress) => io.progress(describeProgress(progress)),
         timeoutMs: timeout * 1_000,
         signal: io.signal,
-      });
-      return {
-        data: { ...deployed, addresses: genesis.l1 },
-        text: formatTable([
-          ...Object.entries(genesis.l1),
-          ['deployed in', `L1 block ${deployed.deploymentBlock}, verified at finality`],
-        ]),
-      };
-    } finally {
-      await journal.close();
-    }
+      }),
+    );
+    return {
+      data: { ...deployed, addresses: genesis.l1 },
+      text: formatTable([
+        ...Object.entries(genesis.l1),
+        ['deployed in', `L1 block ${deployed.deploymentBlock}, verified at finality`],
+      ]),
+    };
   },
 });
 
-type Progress = Parameters<NonNullable<Parameters<typeof deployPeg>[0]['onProgress']>>[0];
-
-const describeProgress = (progress: Progress): string => {
+const describeProgress = (progress: DeploymentProgress): string => {
   if (progress.state === 'broadcast') return `${progress.step}: broadcast ${progress.hash}`;
   if (progress.state === 'done') return `${progress.step}: done`;
   return `waiting for finality: ${progress.reason}`;

@@ -12,6 +12,8 @@ import { genesisBuild } from '#cli/commands/genesisBuild.ts';
 import { genesisInspect } from '#cli/commands/genesisInspect.ts';
 import { keyInspect } from '#cli/commands/keyInspect.ts';
 import { keyNew } from '#cli/commands/keyNew.ts';
+import { nodeRunCommand } from '#cli/commands/nodeRun.ts';
+import { relayerRunCommand } from '#cli/commands/relayerRun.ts';
 
 export const COMMANDS: readonly Command[] = [
   devnetUpCommand,
@@ -21,6 +23,8 @@ export const COMMANDS: readonly Command[] = [
   genesisInspect,
   keyNew,
   keyInspect,
+  nodeRunCommand,
+  relayerRunCommand,
   bridgeDeploy,
   bridgeDeposit,
   bridgeWithdraw,

@@ -9,11 +9,11 @@
  */
 import { fileURLToPath } from 'node:url';
 import { createPublicClient, http } from 'viem';
-import { type DeploymentIntent, deployPeg } from '#bridge/deployment/deployPeg.ts';
+import { deployPeg } from '#bridge/deployment/deployPeg.ts';
 import { createManifest } from '#bridge/deployment/manifest.ts';
-import { openJournal } from '#bridge/relayer/journal.ts';
 import { createPeg } from '#bridge/user/peg.ts';
 import { openCrossingJournal } from '#bridge/user/steps.ts';
+import { withDeploymentJournal } from '#cli/bridge/deploymentJournal.ts';
 import { type DevnetAccounts, devnetAccounts } from '#cli/devnet/accounts.ts';
 import { type Child, startChild } from '#cli/devnet/child.ts';
 import { type CrossingReport, runCrossing } from '#cli/devnet/crossing.ts';
@@ -190,31 +190,21 @@ const deployContracts = async (
   io: Io,
 ): Promise<void> => {
   if (marker.deployed) return;
-  const journal = await openJournal<DeploymentIntent>(layout.deploymentJournal);
-  const intents = [...journal.entries];
-  try {
-    const deployed = await deployPeg({
+  const deployed = await withDeploymentJournal(layout.deploymentJournal, (journal) =>
+    deployPeg({
       manifest: createManifest(genesisToPegInputs(genesis)),
       publicClient: createPublicClient({ transport: http(l1.url), pollingInterval: 250, cacheTime: 0 }),
       signer: createLocalSigner(accounts.deployer.privateKey),
-      journal: {
-        load: async () => intents,
-        save: async (intent) => {
-          await journal.append(intent);
-          intents.push(intent);
-        },
-      },
+      journal,
       pollMs: 250,
       timeoutMs: 120_000,
       signal: io.signal,
-    });
-    await saveMarker(layout, { ...marker, deployed: true });
-    io.progress(
-      `Contracts deployed in L1 block ${deployed.deploymentBlock} and verified at finality; vault ${genesis.l1.vault}`,
-    );
-  } finally {
-    await journal.close();
-  }
+    }),
+  );
+  await saveMarker(layout, { ...marker, deployed: true });
+  io.progress(
+    `Contracts deployed in L1 block ${deployed.deploymentBlock} and verified at finality; vault ${genesis.l1.vault}`,
+  );
 };
 
 /** Any validator will do; when one goes away in the middle, the next one goes on from the journal. */
