@@ -286,13 +286,13 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
 
   // --- eviction ---
 
-  /** The cheapest transaction that may go: not local, and the last of its sender, so that no gap opens. */
+  /** The cheapest that may go: the last of its sender, so that no gap opens, and not one that our own client sent and that could be next. */
   const cheapest = (): { queue: SenderQueue; entry: Entry; executable: boolean } | null => {
     let found: { queue: SenderQueue; entry: Entry; executable: boolean } | null = null;
     for (const queue of queues.values()) {
       const entry = queue.entries.at(-1)!;
-      if (entry.local) continue;
       const executable = executableOf(queue).includes(entry);
+      if (entry.local && executable) continue;
       if (found === null || isCheaper({ entry, executable }, found)) found = { queue, entry, executable };
     }
     return found;
@@ -387,6 +387,16 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
     }
   };
 
+  const isShortOfMoney = (queue: SenderQueue): boolean => {
+    const executable = executableOf(queue).length;
+    const next = queue.entries[executable];
+    return (
+      next !== undefined &&
+      executable < limits.maxExecutablePerSender &&
+      next.transaction.nonce === queue.state.nonce + BigInt(executable)
+    );
+  };
+
   const pruneImports = (): void => {
     const { importedCount } = chain.head().block.checkpoint;
     for (const { transaction, firstNonce, state } of imports.all())
@@ -412,6 +422,8 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       const queue = queues.get(sender);
       if (queue !== undefined) prune(queue);
     }
+    // whoever waits for money may have received it, in ways that receipts do not show
+    for (const [sender, queue] of queues) if (isShortOfMoney(queue)) toRefresh.add(sender);
     pruneImports();
     startRefresh();
   };
