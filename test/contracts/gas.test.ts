@@ -1,10 +1,10 @@
-/** What the peg costs its users on the L1; the figures are in bridge/README.md, the limits are here. */
+/** What the peg costs its users on both chains; the figures are in bridge/README.md, the limits are here. */
 import { encodeFunctionData } from 'viem';
 import { PEG_GATEWAY } from '#bridge/addresses.ts';
-import { pegVaultAbi } from '#bridge/contracts/artifacts/contracts.ts';
-import { type Leaf, leafHash } from '#bridge/encoding/leaf.ts';
+import { pegGatewayAbi, pegVaultAbi } from '#bridge/contracts/artifacts/contracts.ts';
+import { foldDeposit, type Leaf, leafHash } from '#bridge/encoding/leaf.ts';
 import { outboxProof, outboxRoot } from '#bridge/encoding/outboxTree.ts';
-import { type Address, ZERO_ADDRESS, ZERO_HASH } from '#consensus/primitives.ts';
+import { type Address, type Hash, ZERO_ADDRESS, ZERO_HASH } from '#consensus/primitives.ts';
 import { type Anvil, startAnvil } from '#test/contracts/fixtures/anvil.ts';
 import { connectChain, type TestChain } from '#test/contracts/fixtures/chain.ts';
 import { namedKey, namedKeys } from '#test/contracts/fixtures/keys.ts';
@@ -13,9 +13,13 @@ import {
   checkpointAt,
   createPeg,
   deployOn,
+  depositAttestations,
   ETHER,
   hashOf,
+  installGateway,
   L1_CHAIN_ID,
+  packedRelayers,
+  SIDECHAIN_ID,
   submitCheckpointCall,
 } from '#test/contracts/fixtures/peg.ts';
 
@@ -129,4 +133,72 @@ test('deposits and claims stay within their limits', async () => {
   expect(steadyDeposit).toBeLessThan(65_000n);
   expect(claims[0]).toBeLessThan(145_000n);
   expect(claims[2]).toBeLessThan(120_000n);
+});
+
+test('imports and burns stay within their limits', async () => {
+  const anvilOfSide = await startAnvil(SIDECHAIN_ID);
+  try {
+    const side = connectChain(anvilOfSide.url, SIDECHAIN_ID);
+    const peg = createPeg();
+    await installGateway(side, peg);
+    await side.fund(user.address, 1_000n * ETHER);
+    const context = {
+      srcChainId: peg.inputs.l1ChainId,
+      dstChainId: peg.inputs.sidechainId,
+      srcBridge: peg.manifest.addresses.vault,
+      dstBridge: PEG_GATEWAY,
+    };
+    let hash: Hash = ZERO_HASH;
+    let next = 0n;
+    const importTo = async (recipients: readonly Address[]): Promise<bigint> => {
+      const first = next;
+      const deposits = recipients.map((recipient) => ({
+        kind: 0,
+        token: ZERO_ADDRESS,
+        sender: user.address,
+        recipient,
+        amount: ETHER,
+        fee: 0n,
+        dataHash: ZERO_HASH,
+      }));
+      for (const deposit of deposits)
+        hash = foldDeposit(hash, leafHash(context, { ...deposit, nonce: next++ }));
+      const { bitmap, signatures } = depositAttestations(peg, peg.relayers.slice(0, 2), next, hash);
+      const { gasUsed } = await side.send(user, {
+        address: PEG_GATEWAY,
+        abi: pegGatewayAbi,
+        functionName: 'importDeposits',
+        args: [first, deposits, packedRelayers(peg.inputs.relayers), bitmap, signatures],
+      });
+      return gasUsed;
+    };
+    const fresh = namedKeys('fresh', 20).map(({ address }) => address);
+    const first = await importTo([user.address]);
+    const one = await importTo([user.address]);
+    const manyNew = await importTo(fresh);
+    const manyExisting = await importTo(fresh);
+    const perNew = (manyNew - one) / 19n;
+    const perExisting = (manyExisting - one) / 19n;
+    const burns: bigint[] = [];
+    for (let nonce = 0; nonce < 4; nonce++)
+      burns.push(
+        (
+          await side.send(user, {
+            address: PEG_GATEWAY,
+            abi: pegGatewayAbi,
+            functionName: 'withdraw',
+            args: [user.address],
+            value: ETHER,
+          })
+        ).gasUsed,
+      );
+    console.info(
+      `gas: import first ${first}, one ${one}, each further ${perNew} new / ${perExisting} existing; burns ${burns.join(', ')}`,
+    );
+    expect(perNew).toBeLessThan(45_000n);
+    expect(perExisting).toBeLessThan(20_000n);
+    expect(burns.at(-1)!).toBeLessThan(100_000n);
+  } finally {
+    await anvilOfSide.stop();
+  }
 });
