@@ -8,7 +8,7 @@ import { type DevnetLayout, nodeFiles } from '#cli/devnet/layout.ts';
 import { RELAYER_COUNT, VALIDATOR_COUNT } from '#cli/devnet/ports.ts';
 import { CliError, EXIT } from '#cli/errors.ts';
 import type { Io } from '#cli/io.ts';
-import { nodeRecordPath } from '#cli/nodeProcess.ts';
+import { nodeRecordPath } from '#cli/node/nodeProcess.ts';
 import { awaitExit, type ProcessRecord, readLiveRecord, stopProcess } from '#cli/processIdentity.ts';
 
 export const nodeNames = (): string[] => [

@@ -5,7 +5,7 @@ import { type DevnetLayout, inspectFolder, nodeFiles } from '#cli/devnet/layout.
 import { nodeNames } from '#cli/devnet/leftovers.ts';
 import { devnetPorts } from '#cli/devnet/ports.ts';
 import { CliError, EXIT } from '#cli/errors.ts';
-import { nodeRecordPath } from '#cli/nodeProcess.ts';
+import { nodeRecordPath } from '#cli/node/nodeProcess.ts';
 import { readLiveRecord } from '#cli/processIdentity.ts';
 
 export type ProcessStatus = {

@@ -7,8 +7,8 @@
 import type { Relayer } from '#bridge/relayer/relayer.ts';
 import { CliError, EXIT, type ExitCode } from '#cli/errors.ts';
 import type { Io } from '#cli/io.ts';
+import { claimDataFolder } from '#cli/node/nodeProcess.ts';
 import { createRelayerBeside } from '#cli/node/runRelayer.ts';
-import { claimDataFolder } from '#cli/nodeProcess.ts';
 import { obtainPassphrase, type PassphraseSources } from '#cli/passphrase.ts';
 import type { Signer } from '#consensus/signer.ts';
 import { loadGenesis } from '#genesis/genesisFile.ts';
