@@ -21,7 +21,13 @@ test('four validators lose a third of their messages and one its power, and comm
   expect(await cluster.until(4n, 120_000)).toBe(true);
   await cluster.clock.advance(Math.floor(random() * 400));
   cluster.crash(victim, random());
-  expect(await cluster.until(9n, 240_000, cluster.members.filter((member) => member !== victim))).toBe(true);
+  expect(
+    await cluster.until(
+      9n,
+      240_000,
+      cluster.members.filter((member) => member !== victim),
+    ),
+  ).toBe(true);
   await cluster.start(victim);
   expect(await cluster.until(16n, 240_000)).toBe(true);
   expect(cluster.forks()).toEqual([]);

@@ -4,17 +4,16 @@
  */
 import type { Address } from '#consensus/primitives.ts';
 import type { Clock } from '#node/consensus/clock.ts';
-import type {
-  ConsensusHandler,
-  Network,
-  Peer,
-  PeerFault,
-  RequestHandler,
-} from '#node/network/network.ts';
+import type { ConsensusHandler, Network, Peer, PeerFault, RequestHandler } from '#node/network/network.ts';
 
 export type LossyOptions = { loss: number; minLatencyMs: number; maxLatencyMs: number };
 
-export type Fault = { readonly by: string; readonly peerId: string; readonly fault: PeerFault; readonly detail: string };
+export type Fault = {
+  readonly by: string;
+  readonly peerId: string;
+  readonly fault: PeerFault;
+  readonly detail: string;
+};
 
 export class LossyHub {
   readonly options: LossyOptions;
