@@ -7,7 +7,7 @@
  */
 import { verifyCommitCertificate } from '#consensus/certificate.ts';
 import { checkpointToValueId, payloadToHash } from '#consensus/digests.ts';
-import type { Hash } from '#consensus/primitives.ts';
+import { type Address, type Hash, hexToBytes } from '#consensus/primitives.ts';
 import type { CommitCertificate, Payload } from '#consensus/types.ts';
 import type { ValidatorSet } from '#consensus/validatorSet.ts';
 import type { Genesis } from '#genesis/spec.ts';
@@ -118,6 +118,11 @@ export class BlockExecutor {
   head(): Committed {
     const { block, validators } = this.#parent;
     return { block, receipts: this.#store.receipts(block.height) ?? [], nextValidators: validators };
+  }
+
+  /** At the head, wei. */
+  async balanceOf(address: Address): Promise<bigint> {
+    return (await this.#parent.reader.account(hexToBytes(address)))?.balance ?? 0n;
   }
 
   #loadParent(): Parent {

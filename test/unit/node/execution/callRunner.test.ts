@@ -47,7 +47,8 @@ describe('calls', () => {
       deployed.map((code, nonce) => signTransaction(alice, { nonce, data: deploying(code) })),
     );
     const { receipts } = await commitPayload(chain, genesis, payloadOn(chain, raws));
-    deployed.forEach((code, index) => contracts.set(code, receipts[index]?.contractAddress as Address));
+    for (const [index, code] of deployed.entries())
+      contracts.set(code, receipts[index]?.contractAddress as Address);
     calls = createCallRunner({ dataDir: folder.path, genesis, timeoutMs: 2_000, threads: 1 });
   });
   afterAll(async () => {

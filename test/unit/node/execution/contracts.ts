@@ -1,5 +1,5 @@
 /** Small contracts in bytecode, so that tests of execution need no compiler. */
-import { type Hex, hexToBytes } from '#consensus/primitives.ts';
+import type { Hex } from '#consensus/primitives.ts';
 
 /** Init code that returns `runtime`. */
 export const deploying = (runtime: Hex): Hex => {
@@ -10,7 +10,7 @@ export const deploying = (runtime: Hex): Hex => {
 };
 
 /** Adds 1 to slot 0 and emits LOG1(topic = 0x2a) with the new value as data. */
-export const COUNTER: Hex = ('0x5f546001018060005560005260' + '2a' + '60205fa100') as Hex;
+export const COUNTER: Hex = '0x5f5460010180600055600052602a60205fa100';
 
 /** Returns one word: 0x2a. */
 export const ANSWER: Hex = '0x602a5f5260205ff3';
@@ -25,9 +25,7 @@ export const ENDLESS: Hex = '0x5b5f56';
 export const BLOCK_HASH: Hex = '0x5f35405f5260205ff3';
 
 /** Returns number, timestamp, prevrandao, gaslimit, basefee, coinbase as six words. */
-export const BLOCK_CONTEXT: Hex = ('0x435f5242602052446040524560605248608052' + '4160a05260c05ff3') as Hex;
+export const BLOCK_CONTEXT: Hex = '0x435f52426020524460405245606052486080524160a05260c05ff3';
 
 /** Calls the address in calldata word 0 with 63/64 of the gas and reverts unless it succeeds. */
-export const NEEDS_63_64: Hex = ('0x5f5f5f5f5f5f355af1601057' + '5f5ffd' + '5b00') as Hex;
-
-export const bytes = (hex: Hex): Uint8Array => hexToBytes(hex);
+export const NEEDS_63_64: Hex = '0x5f5f5f5f5f5f355af1600f575f5ffd5b00';
