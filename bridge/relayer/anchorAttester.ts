@@ -146,8 +146,9 @@ export const createAnchorAttester = (
 
   const run = async (): Promise<void> => {
     if (halt.reason() !== null || l1.status().state !== 'ready') return;
+    if (!(await checkAccepted())) return;
     const epoch = relayerEpoch();
-    if (epoch === null || !(await checkAccepted())) return;
+    if (epoch === null) return;
     const accepted = l1.latestAccepted();
     if (accepted !== null && accepted.height > chain.head().height) {
       waiting = `the own node is at height ${chain.head().height}, the L1 has accepted ${accepted.height}`;

@@ -60,7 +60,8 @@ export const relayerStatus = (view: {
   const { l1, pools, verifier, head } = view;
   const l1Status = l1.status();
   const l1Reason = 'reason' in l1Status ? l1Status.reason : null;
-  const waiting = view.waiting ?? l1Reason;
+  const waiting = l1Reason ?? view.waiting;
+  const isHalted = view.halted !== null || l1Status.state === 'halted';
   const finalized = l1.finalized();
   const { importedCount, outboxCount } = head.checkpoint;
   const pending = (finalized?.depositCount ?? 0n) - importedCount;
@@ -75,7 +76,7 @@ export const relayerStatus = (view: {
     });
   return {
     address: view.address,
-    state: view.halted !== null ? 'halted' : waiting !== null ? 'waiting' : 'running',
+    state: isHalted ? 'halted' : waiting !== null ? 'waiting' : 'running',
     reason: view.halted ?? waiting,
     threshold: view.relayers.threshold,
     relayers: view.relayers.addresses.length,
