@@ -45,8 +45,8 @@ import { answer, ask, MAX_REQUESTS_AT_ONCE } from '#node/network/requests.ts';
 import { type Budget, createTokenBucket } from '#node/network/tokenBucket.ts';
 
 export const PROTOCOL_VERSION = 1;
-const URGENT_PROTOCOL = '/causeway/consensus-urgent/1';
-const BULK_PROTOCOL = '/causeway/consensus-bulk/1';
+export const URGENT_PROTOCOL = '/causeway/consensus-urgent/1';
+export const BULK_PROTOCOL = '/causeway/consensus-bulk/1';
 const PING_PROTOCOL = '/causeway/ping/1';
 /** Votes, proposals without their transactions and bitmaps are smaller, payloads mostly larger. */
 export const URGENT_MESSAGE_BYTES = 8 * 1024;
@@ -630,7 +630,10 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       if (requestHandlers.has(protocol))
         throw new NetworkError('BAD_OPTIONS', `expected one handler for ${protocol}, found a second`);
       requestHandlers.set(protocol, handler);
-      if (libp2p !== null) void registerRequest(libp2p, protocol, handler);
+      if (libp2p === null || stopping.signal.aborted) return;
+      registerRequest(libp2p, protocol, handler).catch((error: unknown) =>
+        logger.error({ protocol, error: errorMessage(error) }, 'requests of this protocol are not served'),
+      );
     },
     publishTransactions(transactions) {
       batcher.add(transactions);

@@ -15,7 +15,7 @@ export type ScoreOptions = {
 };
 
 export const DEFAULT_SCORE: ScoreOptions = {
-  cost: { malformed: 50, invalid: 20, oversized: 100, flood: 5, forbidden: 25 },
+  cost: { malformed: 60, invalid: 20, oversized: 100, flood: 5, forbidden: 30 },
   limit: 100,
   recoveryPerSecond: 1,
   banMs: 60_000,
