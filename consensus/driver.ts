@@ -41,7 +41,7 @@ export type Transition = { readonly state: HeightState; readonly effects: readon
 type Rule = (state: HeightState) => Transition | null;
 
 /** Far above the number of rules that one input can set off; reaching it means that a rule does not consume itself. */
-const MAX_STEPS = 10_000;
+const MAX_STEPS = 100_000;
 
 export const settle = (start: Transition): Transition => {
   let { state } = start;

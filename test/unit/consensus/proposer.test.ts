@@ -42,15 +42,14 @@ test('a common factor of all powers changes nothing', () => {
   expect(proposerSequence(setOf([300n, 600n, 900n]))).toEqual(proposerSequence(setOf([1n, 2n, 3n])));
 });
 
-test('heights and rounds as large as they can be cost no more than small ones', () => {
+test('heights and rounds as large as they can be are looked up in one period', () => {
   const set = createValidatorSet(
     Array.from({ length: 100 }, (_, index) => ({
       address: addressOf(index),
       power: 1_000n - BigInt(index),
     })),
   );
-  const startMs = performance.now();
-  proposerAt(set, 1n, 0);
+  expect(proposerSequence(set)).toHaveLength(Number(set.totalPower));
   for (let i = 0n; i < 10_000n; i++) proposerAt(set, 10n ** 12n + i, 2 ** 32 - 1);
-  expect(performance.now() - startMs).toBeLessThan(2_000);
+  expect(proposerAt(set, 10n ** 12n, 0)).toBe(proposerAt(set, 10n ** 12n + set.totalPower, 0));
 });

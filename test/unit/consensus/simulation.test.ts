@@ -3,7 +3,7 @@ import { runSimulation, Violation } from '#test/unit/consensus/simulation.ts';
 
 /** `CONSENSUS_SEED=n` replays one run; `CONSENSUS_RUNS=n` tries more. */
 const REPLAY = process.env.CONSENSUS_SEED;
-const RUNS = Number(process.env.CONSENSUS_RUNS ?? 150);
+const RUNS = Number(process.env.CONSENSUS_RUNS ?? 100);
 
 const seedArbitrary = fc.integer({ min: 0, max: 2 ** 31 - 1 });
 

@@ -99,6 +99,12 @@ type Node = {
   decided: CommitCertificate | null;
 };
 
+/**
+ * `noise`: anything. `split`: two proposals, and to each side the votes that it would like. `hiddenCommit`: help one
+ * validator to commit, keep the others from it, cut that one off, and propose something else: what locks are for.
+ */
+type Strategy = 'noise' | 'split' | 'hiddenCommit';
+
 type Event = { readonly atMs: number; readonly order: number; readonly run: () => void };
 
 export const runSimulation = (
@@ -117,7 +123,7 @@ export const runSimulation = (
   const crashes = random.below(5);
   const losesWals = random.chance(0.3);
   const sharesCertificates = random.chance(0.5);
-  const isSplitting = tooManyByzantine || random.chance(0.5);
+  const strategy: Strategy = tooManyByzantine ? 'split' : random.pick(['noise', 'split', 'hiddenCommit']);
 
   let nowMs = 0;
   let order = 0;
@@ -163,8 +169,12 @@ export const runSimulation = (
     if (!isHealed()) at(random.between(100, 3_000), flap);
   };
 
+  const isSilenced = (index: number): boolean =>
+    strategy === 'hiddenCommit' && nodes.some((node) => node.index === index && node.decided !== null);
+
   /** The network: what is sent may be lost, late, or there twice. */
   const send = (from: number, to: Node, input: Input): void => {
+    if (!isHealed() && isSilenced(from)) return;
     if (!isHealed() && (random.chance(lossy) || cutLinks.has(`${from}>${to.index}`))) return;
     for (let copies = random.chance(0.05) ? 2 : 1; copies > 0; copies--)
       at(random.between(1, isHealed() ? 50 : slowMs), () => {
@@ -368,41 +378,49 @@ export const runSimulation = (
     at(random.between(50, isHealed() ? 1_000 : 300), misbehave);
   };
 
-  /** While splitting, each side is told what fits the payload that this side was shown first. */
+  /** Each side is shown one fresh payload a round. */
   const shown = new Map<string, string>();
   const shownTo = (to: Node, round: number): string => {
-    const key = `${round}:${nodes.indexOf(to) % 2}`;
+    const side = strategy === 'hiddenCommit' ? 0 : nodes.indexOf(to) % 2;
+    const key = `${round}:${side}`;
     const known = shown.get(key) ?? newPayload();
     shown.set(key, known);
     return known;
   };
 
   const speakFalsely = (index: number, to: Node): void => {
-    const round = Math.max(0, to.state.round.round + (random.chance(0.1) ? random.below(3) : 0));
+    const isEarly = strategy === 'noise' && random.chance(0.1);
+    const round = Math.max(0, to.state.round.round + (isEarly ? random.below(3) : 0));
     if (proposerAt(set, HEIGHT, round) === addressOf(index)) proposeFalsely(index, to, round);
-    const types: readonly VoteType[] = ['prevote', 'precommit'];
-    for (const type of types) {
-      if (random.chance(0.3)) continue;
-      send(index, to, { type: 'vote', vote: vote(type, index, round, falseValue(to, round)) });
+    for (const type of ['prevote', 'precommit'] as const) {
+      const valueId = random.chance(0.3) ? null : falseValue(to, round, type);
+      if (valueId !== null) send(index, to, { type: 'vote', vote: vote(type, index, round, valueId) });
     }
   };
 
-  const falseValue = (to: Node, round: number): Hash => {
-    if (isSplitting && random.chance(tooManyByzantine ? 1 : 0.8)) return splitValue(to, round);
-    return random.chance(0.3) ? NIL : random.pick([...names.keys(), value('nothing')]);
+  const falseValue = (to: Node, round: number, type: VoteType): Hash | null => {
+    switch (strategy) {
+      case 'noise':
+        return random.chance(0.3) ? NIL : random.pick([...names.keys(), value('nothing')]);
+      case 'split':
+        return proposedTo(to, round);
+      case 'hiddenCommit':
+        return type === 'prevote' || to === nodes[0] ? proposedTo(to, round) : NIL;
+    }
   };
 
-  /** What this node would like to hear: its round's proposal, or nil. */
-  const splitValue = (to: Node, round: number): Hash => {
+  /** What this node would like to hear: the value of its round's proposal. */
+  const proposedTo = (to: Node, round: number): Hash | null => {
     const seen = to.state.proposals.get(round)?.first;
-    if (seen === undefined) return NIL;
+    if (seen === undefined) return null;
     if (seen.valueId !== NIL) return seen.valueId;
-    return [...names].find(([, name]) => payload(name) === seen.payloadHash)?.[0] ?? NIL;
+    return [...names].find(([, name]) => payload(name) === seen.payloadHash)?.[0] ?? null;
   };
 
   const proposeFalsely = (index: number, to: Node, round: number): void => {
-    const polRound = round > 0 && random.chance(0.3) ? random.below(round) : -1;
-    const name = isSplitting ? shownTo(to, round) : random.chance(0.5) ? newPayload() : `undecodable${round}`;
+    const isNoise = strategy === 'noise';
+    const polRound = isNoise && round > 0 && random.chance(0.3) ? random.below(round) : -1;
+    const name = isNoise && random.chance(0.5) ? `undecodable${round}` : shownTo(to, round);
     const valueId = polRound === -1 ? NIL : random.pick([...names.keys(), value('nothing')]);
     send(index, to, {
       type: 'proposal',
