@@ -134,7 +134,7 @@ export class ConsensusHost {
   readonly #intake: Intake;
   readonly #fetcher: Fetcher;
   readonly #roundZero: RoundZero;
-  readonly #lookBack: LookBack;
+  #lookBack!: LookBack;
   readonly #unsubscribe: (() => void)[] = [];
   readonly #queue: (() => Promise<void> | void)[] = [];
   readonly #lastVotes = new Map<Address, SignedVote>();
@@ -162,7 +162,6 @@ export class ConsensusHost {
     this.#self = dependencies.signer.address;
     this.#wal = createWal(dependencies.disk, { genesisHash: options.domain.genesisHash });
     this.#fetcher = new Fetcher(dependencies.clock, dependencies.logger);
-    this.#lookBack = new LookBack(options.domain, this.#self);
     this.#roundZero = new RoundZero(
       options,
       dependencies.clock,
@@ -181,7 +180,10 @@ export class ConsensusHost {
       onPayload: (peer, payloadHash, payload) => this.#onPayload(peer, payloadHash, payload),
       onCertificate: (certificate) => this.#enqueueInput(this.#life, { type: 'certificate', certificate }),
       onSummary: (peer, height, rounds) => this.#onSummary(peer, height, rounds),
-      onBehind: (peer, height) => listeners.onBehind(peer.peerId, height),
+      onBehind: (peer, height) => {
+        if (height > this.#life.height + 1n) this.#lookBack.requireMany();
+        listeners.onBehind(peer.peerId, height);
+      },
     });
   }
 
@@ -191,6 +193,9 @@ export class ConsensusHost {
     const owner = { validator: this.#self, genesisHash: this.#options.domain.genesisHash };
     const started = await startGuard(disk, owner, chain.head().block.height);
     this.#guard = started.guard;
+    const isOlder = started.guard === null || started.guard.state().height < chain.head().block.height;
+    const isNew = started.guard !== null && started.initialised;
+    this.#lookBack = new LookBack(this.#options.domain, this.#self, isNew || isOlder);
     this.#signing = new Signing(
       { domain: this.#options.domain, signer: this.#deps.signer, guard: started.guard, logger },
       {
@@ -1070,7 +1075,7 @@ export class ConsensusHost {
       const request = encodeRequest({ type: 'lastVote', validator: this.#self });
       const decoded = decodeLastVoteAnswer(await this.#ask(peer, request, MAX_REQUEST_BYTES));
       if (!decoded.ok) throw this.#malformed(peer, decoded.error);
-      if (!this.#lookBack.note(validator, decoded.value.vote))
+      if (!this.#lookBack.note(validator, decoded.value.vote, this.#deps.clock.nowMs()))
         throw this.#malformed(peer, new MessageError('MALFORMED', 'a last vote that is not ours'));
       this.#enqueue(() => this.#finishLookBack());
     };
@@ -1080,7 +1085,8 @@ export class ConsensusHost {
   }
 
   async #finishLookBack(): Promise<void> {
-    if (!this.#signing.isLookingBack() || !this.#lookBack.isComplete(this.#state.context.set)) return;
+    if (!this.#signing.isLookingBack()) return;
+    if (!this.#lookBack.isComplete(this.#state.context.set, this.#deps.clock.nowMs())) return;
     const newest = this.#lookBack.newest();
     if (newest !== null && this.#guard !== null && compareSigningOrder(newest, this.#guard.state()) > 0) {
       this.#deps.logger.warn(

@@ -1,9 +1,11 @@
 /**
  * Before the first signature after a start: what did this key sign that we no longer know of? (RULES 14)
  *
- * A guard restored from a backup, or a wiped disk, looks like any other from inside, so every start asks. Peers with
- * more than 1/3 of the power (one of them is honest), or with us a quorum, must answer; fewer could not commit with us
- * anyway, so waiting costs no progress. Answers carry the vote's signature and prove themselves.
+ * A folder restored from a backup, or wiped, looks like any other from inside, so every start asks, and at least one
+ * validator must answer. When the guard is new or older than the chain, or a peer turns out to be heights ahead, peers
+ * with more than 1/3 of the power (one of them is honest), or with us a quorum, must answer. Otherwise a second
+ * after the first answer is enough, so that a node with a single link is not kept from voting. Answers carry the vote's
+ * signature and prove themselves.
  */
 import { authenticateVote } from '#consensus/authenticate.ts';
 import { voteDigest } from '#consensus/digests.ts';
@@ -23,33 +25,50 @@ export const voteToGuardState = (domain: ConsensusDomain, vote: SignedVote): Gua
     vote.type === 'precommit' && vote.valueId !== NIL ? { round: vote.round, valueId: vote.valueId } : null,
 });
 
+/** How long after the first answer the others may still answer, when the guard is as new as the chain. */
+export const LOOK_BACK_GRACE_MS = 1_000;
+
 export class LookBack {
   readonly #domain: ConsensusDomain;
   readonly #self: Address;
   readonly #answered = new Map<Address, GuardState | null>();
+  #isStrict: boolean;
+  #firstAnswerMs: number | null = null;
 
-  constructor(domain: ConsensusDomain, self: Address) {
+  /** @param isStrict true if the guard is new, or older than the chain here */
+  constructor(domain: ConsensusDomain, self: Address, isStrict: boolean) {
     this.#domain = domain;
     this.#self = self;
+    this.#isStrict = isStrict;
+  }
+
+  /** A peer works heights above ours: what is here may be an old backup. */
+  requireMany(): void {
+    this.#isStrict = true;
   }
 
   /** @returns false when the answer is not a vote of ours: the peer is at fault */
-  note(validator: Address, answer: VoteMessage | null): boolean {
+  note(validator: Address, answer: VoteMessage | null, nowMs: number): boolean {
     if (answer === null) {
+      this.#firstAnswerMs ??= nowMs;
       if (!this.#answered.has(validator)) this.#answered.set(validator, null);
       return true;
     }
     const vote = authenticateVote(this.#domain, answer, answer.signature, null);
     if (vote?.validator !== this.#self) return false;
+    this.#firstAnswerMs ??= nowMs;
     this.#answered.set(validator, voteToGuardState(this.#domain, vote));
     return true;
   }
 
-  isComplete(set: ValidatorSet): boolean {
+  isComplete(set: ValidatorSet, nowMs: number): boolean {
     let power = 0n;
     for (const validator of this.#answered.keys())
       if (validator !== this.#self) power += powerOf(set, validator);
-    return isHonestMinority(set, power) || isQuorum(set, power + powerOf(set, this.#self));
+    if (isHonestMinority(set, power) || isQuorum(set, power + powerOf(set, this.#self))) return true;
+    return (
+      !this.#isStrict && this.#firstAnswerMs !== null && nowMs - this.#firstAnswerMs >= LOOK_BACK_GRACE_MS
+    );
   }
 
   newest(): GuardState | null {

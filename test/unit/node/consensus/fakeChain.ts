@@ -24,6 +24,9 @@ export type FakeExecution = {
 const utf8 = new TextEncoder();
 const hashOf = (...parts: readonly Uint8Array[]): Hash => keccak256Hex(concatBytes(...parts));
 
+/** The deposit chain after the first import. */
+export const DEPOSITS_HASH = hashOf(utf8.encode('deposits'));
+
 const blockOf = (
   checkpoint: Checkpoint,
   payload: Payload,
@@ -117,7 +120,7 @@ export class FakeChain implements Chain {
       outboxRoot: ZERO_HASH,
       outboxCount: 0n,
       importedCount: block.checkpoint.importedCount + (imports ? 1n : 0n),
-      importedHash: imports ? hashOf(utf8.encode('deposits')) : block.checkpoint.importedHash,
+      importedHash: imports ? DEPOSITS_HASH : block.checkpoint.importedHash,
       nextValidatorsHash: this.#set.hash,
     };
     const valueId = checkpointToValueId(checkpoint);

@@ -44,6 +44,10 @@ export class TearingDisk implements Disk {
     }
   }
 
+  has(name: string): boolean {
+    return this.#files.has(name);
+  }
+
   bytes(name: string): Uint8Array {
     return this.#files.get(name)!.current.slice();
   }
