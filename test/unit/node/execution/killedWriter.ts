@@ -1,0 +1,33 @@
+/** Process to be killed: commits block after block in the folder given, saying each height when it is durable. */
+import { BlockExecutor } from '#node/execution/blockExecutor.ts';
+import { COUNTER, deploying } from '#test/unit/node/execution/contracts.ts';
+import {
+  exampleGenesis,
+  FEE_RECIPIENT,
+  requireValid,
+  sealValue,
+  signTransaction,
+  USERS,
+} from '#test/unit/node/execution/exampleChain.ts';
+
+const genesis = await exampleGenesis();
+const executor = await BlockExecutor.open({ dataDir: process.argv[2]!, genesis });
+const [alice, bob] = USERS;
+let nonce = Number(process.argv[3]);
+for (;;) {
+  const { block } = executor.head();
+  const transactions = [
+    await signTransaction(alice!, { nonce, data: deploying(COUNTER) }),
+    await signTransaction(alice!, { nonce: nonce + 1, to: bob!.address, value: 1n }),
+  ];
+  nonce += 2;
+  const payload = {
+    parentHash: block.hash,
+    timestamp: block.timestamp + 1n,
+    feeRecipient: FEE_RECIPIENT,
+    transactions,
+  };
+  const { valueId, checkpoint } = requireValid(await executor.derive(payload));
+  await executor.commit(valueId, sealValue(genesis, checkpoint.height, valueId));
+  process.stdout.write(`${checkpoint.height}\n`);
+}
