@@ -15,7 +15,7 @@ import {
   pegVerifierBytecode,
 } from '#bridge/contracts/artifacts/contracts.ts';
 import { DeploymentError } from '#bridge/deployment/errors.ts';
-import { packRelayerSet, type RelayerSet } from '#bridge/encoding/relayerSet.ts';
+import { packRelayerSet, type RelayerSet, relayerSetHash } from '#bridge/encoding/relayerSet.ts';
 import { type Address, bytesToHex, type Hash, type Hex } from '#consensus/primitives.ts';
 import type { Checkpoint } from '#consensus/types.ts';
 import { packValidators, type ValidatorSet } from '#consensus/validatorSet.ts';
@@ -52,6 +52,10 @@ export type PegManifest = {
   /** In the order of creation. */
   readonly creations: readonly PegCreation[];
   readonly backedWei: bigint;
+  /** What the verifier holds for epoch 1 for good. */
+  readonly validatorsHash: Hash;
+  /** What the verifier holds for the relayers while none has been replaced. */
+  readonly relayersHash: Hash;
 };
 
 /** Creation code followed by the constructor's encoded arguments, exactly as the compiler reads them. */
@@ -94,6 +98,8 @@ export const createManifest = (inputs: PegInputs): PegManifest => {
       { name: 'verifier', address: addresses.verifier, initCode: verifier, valueWei: 0n },
     ],
     backedWei: inputs.backedWei,
+    validatorsHash: inputs.validators.hash,
+    relayersHash: relayerSetHash(inputs.relayers),
   };
 };
 

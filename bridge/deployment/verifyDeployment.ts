@@ -5,10 +5,11 @@
  * finalised block; for a node that starts at height 0 storage is compared too, by its root at the end of the
  * deployment's block, and the backed sum must be locked. An endpoint without that block's state is asked for the
  * finalised one instead: before the first checkpoint nothing but deposits can have moved storage, and deposits are
- * replayed. A difference is a result, not an exception; a failing endpoint throws what viem throws.
+ * replayed; once a checkpoint was accepted the node joins a chain that others verified at its birth. Both sets of
+ * signers that the verifier began with are compared always. A difference is a result, not an exception; a failing endpoint throws what viem throws.
  */
 import { getAddress, type PublicClient } from 'viem';
-import { pegFactoryAbi, pegVaultAbi } from '#bridge/contracts/artifacts/contracts.ts';
+import { pegFactoryAbi, pegVaultAbi, pegVerifierAbi } from '#bridge/contracts/artifacts/contracts.ts';
 import type { PegManifest } from '#bridge/deployment/manifest.ts';
 import { type ReplayedContract, type ReplayedDeposit, replayDeployment } from '#bridge/deployment/replay.ts';
 import { type Address, type Hash, parseAddress, parseHash, ZERO_ADDRESS } from '#consensus/primitives.ts';
@@ -30,7 +31,7 @@ export type DeploymentVerdict =
 export type VerifyDeploymentOptions = {
   readonly publicClient: PublicClient;
   readonly manifest: PegManifest;
-  /** `fresh`: at height 0, storage is compared. `joining`: the chain runs already; code alone (RULES 33). */
+  /** `fresh`: at height 0, storage is compared. `joining`: the chain runs already; code and signers (RULES 33). */
   readonly mode: 'fresh' | 'joining';
   /** Where to look for the deployment from; a hint that saves a long log query. */
   readonly fromBlock?: bigint;
@@ -57,6 +58,8 @@ export const verifyDeployment = async (options: VerifyDeploymentOptions): Promis
     const difference = await compareCode(client, contract, blockNumber);
     if (difference !== null) return difference;
   }
+  const signers = await compareSigners(client, manifest, blockNumber);
+  if (signers !== null) return signers;
   if (options.mode === 'joining') return { ok: true, finalizedBlock: blockNumber, deploymentBlock: null };
 
   const deploymentBlock = await findDeployment(client, manifest, options.fromBlock ?? 0n, blockNumber);
@@ -106,6 +109,24 @@ const compareCode = async (
   );
 };
 
+/** Code alone does not say whose signatures it takes. */
+const compareSigners = async (
+  client: PublicClient,
+  { addresses, validatorsHash, relayersHash }: PegManifest,
+  blockNumber: bigint,
+): Promise<DeploymentVerdict | null> => {
+  const contract = { address: addresses.verifier, abi: pegVerifierAbi, blockNumber } as const;
+  const [validators, relayers] = await Promise.all([
+    client.readContract({ ...contract, functionName: 'validatorsHashOf', args: [1n] }),
+    client.readContract({ ...contract, functionName: 'relayersHash' }),
+  ]);
+  if (validators === validatorsHash && relayers === relayersHash) return null;
+  return fault(
+    'STORAGE_DIFFERS',
+    `expected the verifier at ${addresses.verifier} to hold validators ${validatorsHash} and relayers ${relayersHash}, found ${validators} and ${relayers}: another specification was deployed with this deployer`,
+  );
+};
+
 const findDeployment = async (
   client: PublicClient,
   { addresses }: PegManifest,
@@ -131,8 +152,14 @@ const compareStorage = async (
 ): Promise<DeploymentVerdict | null> => {
   const at = await compareStorageAt(client, manifest, deploymentBlock, deploymentBlock);
   if (at?.ok !== false || at.code !== 'HISTORY_UNAVAILABLE') return at;
-  // Here a difference may also be a checkpoint accepted since: it proves nothing, so the first answer stands.
-  return (await compareStorageAt(client, manifest, deploymentBlock, finalizedBlock)) === null ? null : at;
+  if ((await compareStorageAt(client, manifest, deploymentBlock, finalizedBlock)) === null) return null;
+  const height = await client.readContract({
+    address: manifest.addresses.verifier,
+    abi: pegVerifierAbi,
+    functionName: 'latestHeight',
+    blockNumber: finalizedBlock,
+  });
+  return height > 0n ? null : at;
 };
 
 /** Deposits since the creation are replayed too: a stranger's deposit must not stop a chain's birth. */

@@ -8,12 +8,15 @@ import { type Anvil, startAnvil } from '#test/contracts/fixtures/anvil.ts';
 import { connectChain, revertName, type TestChain } from '#test/contracts/fixtures/chain.ts';
 import { namedKey, namedKeys } from '#test/contracts/fixtures/keys.ts';
 import {
+  checkpointArguments,
+  checkpointAt,
   createPeg,
   deployOn,
   ETHER,
   L1_CHAIN_ID,
   memoryJournal,
   type Peg,
+  submitCheckpointCall,
 } from '#test/contracts/fixtures/peg.ts';
 
 const stranger = namedKey('stranger');
@@ -216,6 +219,19 @@ describe('verification', () => {
     expect(await verify(peg, 'joining')).toMatchObject({ ok: true });
   });
 
+  test('finds other signers behind the right code, for a joining node too', async () => {
+    const peg = createPeg();
+    await deployOn(chain, peg);
+    await chain.client.setStorageAt({
+      address: peg.manifest.addresses.verifier,
+      index: 2,
+      value: `0x${'11'.repeat(32)}`,
+    });
+    await chain.client.mine({ blocks: 3 });
+    expect(await verify(peg, 'joining')).toMatchObject({ ok: false, code: 'STORAGE_DIFFERS' });
+    expect(await verify(peg, 'fresh')).toMatchObject({ ok: false, code: 'STORAGE_DIFFERS' });
+  });
+
   test('is not disturbed by a stranger’s deposits, in the deployment’s block or later', async () => {
     const peg = createPeg();
     await chain.fund(peg.deployer.address, 2_000n * ETHER);
@@ -273,6 +289,9 @@ describe('verification', () => {
       const verdict = () =>
         verifyDeployment({ publicClient: after.client, manifest: peg.manifest, mode: 'fresh' });
       expect(await verdict()).toMatchObject({ ok: true });
+
+      // Planted words are found as long as nothing else can have moved storage.
+      const clean = await after.client.snapshot();
       await after.client.setStorageAt({
         address: peg.manifest.addresses.verifier,
         index: 0x77,
@@ -280,6 +299,13 @@ describe('verification', () => {
       });
       await after.client.mine({ blocks: 3 });
       expect(await verdict()).toMatchObject({ ok: false, code: 'HISTORY_UNAVAILABLE' });
+      await after.client.revert({ id: clean });
+
+      // Once anchored, the chain was verified by those who began it: a wiped node may join.
+      const args = checkpointArguments(peg, checkpointAt(peg, 1n));
+      await after.send(stranger, submitCheckpointCall(peg, args));
+      await after.client.mine({ blocks: 3 });
+      expect(await verdict()).toMatchObject({ ok: true });
     } finally {
       await restored.stop();
     }
