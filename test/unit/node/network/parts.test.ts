@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { createDialer, type DialResult, REDIAL_MS, REFUSED_REDIAL_MS } from '#node/network/dialer.ts';
+import { createFrameDecoder, encodeFrame, frameHeader } from '#node/network/frames.ts';
+import { decodeBatch, encodeBatch, MAX_BATCH_BYTES, MAX_BATCH_TRANSACTIONS } from '#node/network/gossip.ts';
+import { NetworkError } from '#node/network/networkError.ts';
+import { createPeerScores, DEFAULT_SCORE } from '#node/network/peerScore.ts';
+import { createTokenBucket } from '#node/network/tokenBucket.ts';
+
+const LIMITS = { minBytes: 1, maxBytes: 5_000 };
+
+describe('frames', () => {
+  test('come out whole, however the bytes are cut', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { maxLength: 10 }),
+        fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 20 }),
+        (bodies, cuts) => {
+          const stream = Buffer.concat(bodies.map(encodeFrame));
+          const found: Uint8Array[] = [];
+          const decoder = createFrameDecoder(LIMITS, (body) => found.push(body));
+          for (let at = 0, i = 0; at < stream.length; i++) {
+            const size = cuts[i % cuts.length]!;
+            decoder.push(stream.subarray(at, at + size));
+            at += size;
+          }
+          expect(found.map((body) => Buffer.from(body).toString('hex'))).toEqual(
+            bodies.map((body) => Buffer.from(body).toString('hex')),
+          );
+        },
+      ),
+    );
+  });
+
+  test('a size above the cap is refused from the header alone, an empty one where none is due', () => {
+    const decoder = (): ReturnType<typeof createFrameDecoder> => createFrameDecoder(LIMITS, () => {});
+    expect(() => decoder().push(frameHeader(5_001))).toThrow(expect.objectContaining({ code: 'OVERSIZED' }));
+    expect(() => decoder().push(frameHeader(0))).toThrow(expect.objectContaining({ code: 'MALFORMED' }));
+    expect(() => decoder().push(frameHeader(5_000))).not.toThrow();
+  });
+});
+
+describe('transaction batches', () => {
+  test('survive the wire, and equal ones differ', () => {
+    const batch = [Uint8Array.of(1), new Uint8Array(1_000).fill(2)];
+    expect(decodeBatch(encodeBatch(batch))).toEqual(batch);
+    expect(encodeBatch(batch)).not.toEqual(encodeBatch(batch));
+  });
+
+  test.each([
+    ['too large', new Uint8Array(MAX_BATCH_BYTES + 1)],
+    ['empty', new Uint8Array(8)],
+    ['shorter than its salt', new Uint8Array(3)],
+    ['an empty transaction', new Uint8Array(12)],
+    ['cut in a length', new Uint8Array(10)],
+    ['cut in a transaction', encodeBatch([Uint8Array.of(1, 2, 3)]).subarray(0, 14)],
+    ['too many', encodeBatch(Array.from({ length: MAX_BATCH_TRANSACTIONS + 1 }, () => Uint8Array.of(1)))],
+  ])('%s is refused', (_what, bytes) => {
+    expect(() => decodeBatch(bytes)).toThrow(NetworkError);
+  });
+
+  test('any bytes are decoded or refused with the typed error', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
+        try {
+          return decodeBatch(bytes).length > 0;
+        } catch (error) {
+          return error instanceof NetworkError;
+        }
+      }),
+    );
+  });
+});
+
+test('a token bucket gives its burst, then its rate, and nothing for more than is there', () => {
+  let now = 0;
+  const bucket = createTokenBucket({ perSecond: 10, burst: 5 }, () => now);
+  expect([bucket.take(5), bucket.take(1)]).toEqual([true, false]);
+  now = 100;
+  expect([bucket.take(1), bucket.take(1)]).toEqual([true, false]);
+  now = 1_000_000;
+  expect([bucket.take(6), bucket.take(5)]).toEqual([false, true]);
+});
+
+describe('scores', () => {
+  test('faults add up to a ban that expires', () => {
+    let now = 0;
+    const scores = createPeerScores(DEFAULT_SCORE, () => now);
+    expect(scores.fault('a', 'malformed')).toBe(false);
+    expect(scores.isBanned('a')).toBe(false);
+    expect(scores.fault('a', 'malformed')).toBe(true);
+    expect(scores.fault('a', 'malformed')).toBe(false);
+    expect([scores.isBanned('a'), scores.isBanned('b')]).toEqual([true, false]);
+    now = DEFAULT_SCORE.banMs;
+    expect(scores.isBanned('a')).toBe(false);
+  });
+
+  test('recover with time', () => {
+    let now = 0;
+    const scores = createPeerScores(DEFAULT_SCORE, () => now);
+    for (let i = 0; i < 50; i++) {
+      now += 60_000;
+      expect(scores.fault('a', 'malformed')).toBe(false);
+    }
+  });
+});
+
+/** ESM has no global `jest`. */
+const timers = (import.meta as unknown as { jest: typeof jest }).jest;
+
+describe('dialling', () => {
+  afterEach(() => timers.useRealTimers());
+
+  const dialWith = async (results: (at: number) => DialResult, forMs: number, ban = 0): Promise<number[]> => {
+    timers.useFakeTimers();
+    const startedAt = Date.now();
+    const dials: number[] = [];
+    const dialer = createDialer({
+      localPeerId: 'a',
+      peerIds: ['b'],
+      dial: async () => {
+        dials.push(Date.now() - startedAt);
+        return results(dials.length);
+      },
+      isLinked: () => false,
+      banLeftMs: () => Math.max(0, startedAt + ban - Date.now()),
+    });
+    dialer.start();
+    await timers.advanceTimersByTimeAsync(forMs);
+    dialer.stop();
+    await timers.advanceTimersByTimeAsync(60_000);
+    return dials;
+  };
+  const gaps = (dials: readonly number[]): number[] => dials.slice(1).map((at, i) => at - dials[i]!);
+
+  test('tries for ever, at most two seconds apart', async () => {
+    const dials = await dialWith(() => 'unreachable', 20_000);
+    expect(gaps(dials).slice(0, REDIAL_MS.length)).toEqual(REDIAL_MS);
+    expect(Math.max(...gaps(dials))).toBe(2_000);
+    expect(dials.length).toBeGreaterThan(12);
+  });
+
+  test('waits longer for a peer that refuses, and not for ever', async () => {
+    const dials = await dialWith(() => 'refused', 300_000);
+    expect(gaps(dials).slice(0, 3)).toEqual(REFUSED_REDIAL_MS);
+    expect(Math.max(...gaps(dials))).toBe(60_000);
+  });
+
+  test('leaves a banned peer alone until the ban ends', async () => {
+    expect(await dialWith(() => 'unreachable', 30_050, 30_000)).toEqual([30_000]);
+  });
+});
