@@ -120,6 +120,7 @@ export const createL1Watcher = (options: L1WatcherOptions): L1Watcher => {
   const coveredSince: { count: bigint; atMs: number }[] = [];
   let reader = 0;
   let running = false;
+  let stopping = false;
   let cancelTimer: (() => void) | null = null;
   let looking: Promise<void> | null = null;
 
@@ -210,6 +211,7 @@ export const createL1Watcher = (options: L1WatcherOptions): L1Watcher => {
     for await (const { throughBlock, logs } of ranges) {
       logs.forEach(stageLogs);
       stagedThrough = throughBlock;
+      if (stopping) throw new Error('the view is being stopped');
     }
   };
 
@@ -320,10 +322,12 @@ export const createL1Watcher = (options: L1WatcherOptions): L1Watcher => {
     start: async () => {
       if (running) return;
       running = true;
+      stopping = false;
       await poll();
     },
     stop: async () => {
       running = false;
+      stopping = true;
       cancelTimer?.();
       cancelTimer = null;
       await looking;
