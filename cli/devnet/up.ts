@@ -56,7 +56,12 @@ const ETHER = 10n ** 18n;
 const ROLE_GAS_WEI = 100n * ETHER;
 
 /** Everything that must be stopped again, in reverse order of starting. */
-type Running = { readonly children: Child[]; readonly stopMiner: AbortController; l1: DevnetL1 | null };
+type Running = {
+  readonly children: Child[];
+  readonly stopMiner: AbortController;
+  mining: Promise<void>;
+  l1: DevnetL1 | null;
+};
 
 export const devnetUp = async (options: UpOptions, io: Io): Promise<void> => {
   const { layout, portBase } = options;
@@ -66,7 +71,12 @@ export const devnetUp = async (options: UpOptions, io: Io): Promise<void> => {
   await requireFreePorts(ports);
   const marker = await openFolder(layout, portBase);
   await writeRecord(layout.driverRecord, 'devnet', process.pid, false);
-  const running: Running = { children: [], stopMiner: new AbortController(), l1: null };
+  const running: Running = {
+    children: [],
+    stopMiner: new AbortController(),
+    mining: Promise.resolve(),
+    l1: null,
+  };
   try {
     await bringUp(options, ports, marker, running, io);
   } catch (error) {
@@ -135,7 +145,7 @@ const startDevnetL1 = async (
     await fund(l1.url, accounts, genesis);
     io.progress(`L1 is up at ${l1.url}, chain id ${genesis.spec.l1ChainId}`);
   } else io.progress(`L1 is up at ${l1.url}, resumed at block ${l1.resumedAt}`);
-  void l1.miner.run(running.stopMiner.signal).catch((error: unknown) => {
+  running.mining = l1.miner.run(running.stopMiner.signal).catch((error: unknown) => {
     if (!l1.child.wasAsked() && !running.stopMiner.signal.aborted)
       io.progress(
         io.style('red', `The L1 makes no more blocks: ${(error as Error).message}. Log: ${l1.child.logPath}`),
@@ -248,10 +258,12 @@ const isUnreachable = (error: unknown): boolean => {
   return false;
 };
 
-const stopAll = async ({ children, stopMiner, l1 }: Running, io: Io): Promise<void> => {
+/** The L1 last, and its newest snapshot finished. */
+const stopAll = async ({ children, stopMiner, mining, l1 }: Running, io: Io): Promise<void> => {
   if (children.length + (l1 === null ? 0 : 1) === 0) return;
   io.progress(io.style('dim', 'Stopping every process…'));
   await Promise.all(children.map((child) => child.stop()));
   stopMiner.abort();
+  await mining;
   await l1?.child.stop();
 };
