@@ -1,8 +1,17 @@
 /** The server over the real chain and the real pool; blocks are committed as consensus would. */
 import { JsonRpcProvider, Wallet } from 'ethers';
-import { createPublicClient, createWalletClient, http, keccak256, toHex } from 'viem';
+import {
+  createPublicClient,
+  createWalletClient,
+  encodeErrorResult,
+  http,
+  keccak256,
+  parseAbi,
+  toHex,
+} from 'viem';
 import type { Genesis } from '#genesis/spec.ts';
-import type { Chain } from '#node/chain.ts';
+import type { CallRunner, Chain } from '#node/chain.ts';
+import { createCallRunner } from '#node/execution/callRunner.ts';
 import { openChain } from '#node/execution/openChain.ts';
 import { createTransactionRules } from '#node/execution/transactionChecks.ts';
 import { createPool, type Pool } from '#node/mempool/pool.ts';
@@ -27,6 +36,7 @@ const INIT_CODE = `0x60${(RUNTIME.length / 2).toString(16)}80600b6000396000f3${R
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let genesis: Genesis;
 let chain: Chain;
+let calls: CallRunner;
 let pool: Pool;
 let server: TestServer;
 
@@ -35,11 +45,13 @@ beforeAll(async () => {
   genesis = await exampleGenesis();
   chain = await openChain({ dataDir: folder.path, genesis });
   pool = createPool({ rules: createTransactionRules(genesis.spec) }, { chain });
-  server = await startServer({ chain, mempool: pool, genesis });
+  calls = createCallRunner({ dataDir: folder.path, genesis, timeoutMs: 60_000 });
+  server = await startServer({ chain, calls, mempool: pool, genesis });
 });
 afterAll(async () => {
   await server.stop();
   pool.close();
+  await calls.close();
   await chain.close();
   await folder.remove();
 });
@@ -123,6 +135,36 @@ test('ethers sends and waits', async () => {
   } finally {
     provider.destroy();
   }
+});
+
+test('calls and estimates are executed, at any height, and reverts are explained', async () => {
+  const [deployed] = (await server.result('eth_getBlockByNumber', ['0x1', false])).transactions;
+  const { contractAddress, gasUsed } = await server.result('eth_getTransactionReceipt', [deployed]);
+  const from = alice.address;
+  expect(await server.result('eth_estimateGas', [{ from, to: bob.address, value: '0x1' }])).toBe('0x5208');
+  expect(await server.result('eth_estimateGas', [{ from, data: INIT_CODE }, 'latest'])).toBe(gasUsed);
+  expect(await server.result('eth_call', [{ to: contractAddress, gas: '0x2faf080' }, 'pending'])).toBe('0x');
+  // Creation code that returns one byte, 0x2a: the code of the contract that would be created.
+  expect(await server.result('eth_call', [{ data: '0x602a60005360016000f3' }, 'latest'])).toBe('0x2a');
+  // The contract is not there yet at height 0.
+  expect(await server.result('eth_call', [{ to: contractAddress }, '0x0'])).toBe('0x');
+  // Error("no"), laid out by hand: the words end with the text's own.
+  const reason = encodeErrorResult({
+    abi: parseAbi(['error Error(string)']),
+    errorName: 'Error',
+    args: ['no'],
+  });
+  const words = reason.slice(2).padEnd(256, '0').match(/.{64}/g) as string[];
+  const store = words
+    .map((word, index) => `7f${word}60${(32 * index).toString(16).padStart(2, '0')}52`)
+    .join('');
+  const revert = `0x${store}6064${'6000'}fd`;
+  for (const method of ['eth_call', 'eth_estimateGas'])
+    expect(await server.error(method, [{ from, data: revert }])).toEqual({
+      code: 3,
+      message: 'execution reverted: no',
+      data: reason,
+    });
 });
 
 test('the pool refuses in the words of geth', async () => {
