@@ -6,7 +6,7 @@
  * finds out from the chain and the journal where it was, and broadcasts again what it had signed. Ends when the
  * result is verified at finality. Does not own keys or the journal's file.
  */
-import { type Hex as EthHex, keccak256, type PublicClient, serializeTransaction } from 'viem';
+import { BaseError, type Hex as EthHex, keccak256, type PublicClient, serializeTransaction } from 'viem';
 import { pegFactoryAbi } from '#bridge/contracts/artifacts/contracts.ts';
 import { DeploymentError } from '#bridge/deployment/errors.ts';
 import { encodeDeployAll, type PegManifest } from '#bridge/deployment/manifest.ts';
@@ -149,11 +149,13 @@ const finishStep = async (
   if (known === undefined) await journal.save(intent);
   onProgress?.({ step, state: 'broadcast', hash: intent.hash });
   for (;;) {
-    await broadcast(client, intent);
+    const refusal = await broadcast(client, intent);
     const receipt = await client.getTransactionReceipt({ hash: intent.hash }).catch(() => null);
     if (receipt?.status === 'reverted') throw revertedError(step, intent);
     if (receipt !== null && (await isDone())) return;
-    await timer.pause(`${step} transaction ${intent.hash} in a block`);
+    await timer.pause(
+      `${step} transaction ${intent.hash} in a block${refusal === null ? '' : ` (the L1 answered: ${refusal})`}`,
+    );
   }
 };
 
@@ -168,10 +170,16 @@ const revertedError = (step: DeploymentStep, { hash }: DeploymentIntent): Deploy
         `expected ${hash} to create the contracts, found it reverted: nothing was created; run the command again`,
       );
 
-/** An endpoint that has it already, or that has mined it, refuses: the receipt tells, so a refusal is not an end. */
-const broadcast = async (client: PublicClient, { raw, hash }: DeploymentIntent): Promise<void> => {
-  if ((await client.getTransactionReceipt({ hash }).catch(() => null)) !== null) return;
-  await client.sendRawTransaction({ serializedTransaction: raw }).catch(() => undefined);
+/**
+ * An endpoint that has it already, or that has mined it, refuses: the receipt tells, so a refusal is not an end.
+ * @returns what the endpoint answered instead of taking it, for the error that may follow
+ */
+const broadcast = async (client: PublicClient, { raw, hash }: DeploymentIntent): Promise<string | null> => {
+  if ((await client.getTransactionReceipt({ hash }).catch(() => null)) !== null) return null;
+  return client.sendRawTransaction({ serializedTransaction: raw }).then(
+    () => null,
+    (error: unknown) => (error instanceof BaseError ? error.details : String(error)),
+  );
 };
 
 const signStep = async (

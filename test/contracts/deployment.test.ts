@@ -139,6 +139,25 @@ describe('deploying', () => {
     expect(await chain.client.getTransactionCount({ address: peg.deployer.address })).toBe(2);
   });
 
+  test('ends with what the L1 answered when it never takes the transaction', async () => {
+    const peg = createPeg();
+    await chain.fund(peg.deployer.address, 2_000n * ETHER);
+    const journal = memoryJournal();
+    const drained = {
+      ...journal,
+      save: async (intent: DeploymentIntent) => {
+        await journal.save(intent);
+        await chain.fund(peg.deployer.address, 0n);
+      },
+    };
+    await expect(deployPeg({ ...optionsFor(peg, drained as never), timeoutMs: 2_000 })).rejects.toMatchObject(
+      {
+        code: 'TIMED_OUT',
+        message: expect.stringMatching(/[Ii]nsufficient funds/) as unknown,
+      },
+    );
+  });
+
   test('succeeds at the same addresses after an attempt that reverted', async () => {
     const peg = createPeg();
     await chain.fund(peg.deployer.address, 2_000n * ETHER);
