@@ -6,28 +6,20 @@
  * Invariants: nothing that a peer sends throws out of here; every queue, buffer and table is bounded by the size of
  * the allow-list; faults cost score (peerScore.ts), too many of them a ban that expires.
  */
-import { noise } from '@chainsafe/libp2p-noise';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
-import { type GossipSub, gossipsub, StrictNoSign, TopicValidatorResult } from '@libp2p/gossipsub';
-import { identify } from '@libp2p/identify';
+import { TopicValidatorResult } from '@libp2p/gossipsub';
 import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
-import { tcp } from '@libp2p/tcp';
-import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
-import { createLibp2p, type Libp2p } from 'libp2p';
-import { keccak256 } from '#consensus/crypto/keccak.ts';
-import { bytesToHex, type Hash } from '#consensus/primitives.ts';
-import type { Signer } from '#consensus/signer.ts';
-import type { ConsensusDomain } from '#consensus/types.ts';
+import type { Libp2p } from 'libp2p';
 import { createDialer, type DialResult } from '#node/network/dialer.ts';
 import { FORK_PLAN_HASH } from '#node/network/forkPlan.ts';
-import { createGatedRegistrar, gateHandler } from '#node/network/gatedRegistrar.ts';
-import { createBatcher, decodeBatch, MAX_BATCH_BYTES } from '#node/network/gossip.ts';
+import { gateHandler } from '#node/network/gatedRegistrar.ts';
+import { createBatcher, decodeBatch } from '#node/network/gossip.ts';
 import { HANDSHAKE_PROTOCOL, HandshakeError, performHandshake } from '#node/network/handshake.ts';
 import { attachInbox } from '#node/network/inbox.ts';
 import { createKeepAlive } from '#node/network/keepAlive.ts';
-import type { Logger } from '#node/network/logger.ts';
+import { createLibp2pNode, type Libp2pNode } from '#node/network/libp2pNode.ts';
 import {
   type ConsensusHandler,
   MAX_CONSENSUS_MESSAGE_BYTES,
@@ -38,77 +30,24 @@ import {
   type TransactionsHandler,
 } from '#node/network/network.ts';
 import { errorMessage, isCode, NetworkError } from '#node/network/networkError.ts';
+import {
+  BULK_PROTOCOL,
+  checkOptions,
+  DEFAULT_TUNING,
+  type Libp2pNetworkOptions,
+  type NetworkTuning,
+  PING_PROTOCOL,
+  PROTOCOL_VERSION,
+  URGENT_MESSAGE_BYTES,
+  URGENT_PROTOCOL,
+} from '#node/network/networkOptions.ts';
 import { createOutbox, type Outbox } from '#node/network/outbox.ts';
-import { createPeerScores, DEFAULT_SCORE, type ScoreOptions } from '#node/network/peerScore.ts';
+import { createPeerScores } from '#node/network/peerScore.ts';
 import { type AllowedPeer, createPeerTable, type PeerLines } from '#node/network/peerTable.ts';
 import { answer, ask, MAX_REQUESTS_AT_ONCE } from '#node/network/requests.ts';
-import { type Budget, createTokenBucket } from '#node/network/tokenBucket.ts';
+import { createTokenBucket } from '#node/network/tokenBucket.ts';
 
-export const PROTOCOL_VERSION = 1;
-export const URGENT_PROTOCOL = '/causeway/consensus-urgent/1';
-export const BULK_PROTOCOL = '/causeway/consensus-bulk/1';
-const PING_PROTOCOL = '/causeway/ping/1';
-/** Votes, proposals without their transactions and bitmaps are smaller, payloads mostly larger. */
-export const URGENT_MESSAGE_BYTES = 8 * 1024;
-
-export type NetworkTuning = {
-  readonly handshakeTimeoutMs: number;
-  readonly dialTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-  readonly pingIntervalMs: number;
-  readonly pingTimeoutMs: number;
-  readonly retireAfterMs: number;
-  /** How long a peer may leave a full stream unread. */
-  readonly stallMs: number;
-  readonly urgentQueueBytes: number;
-  readonly bulkQueueBytes: number;
-  readonly budgets: {
-    readonly messages: Budget;
-    readonly bytes: Budget;
-    readonly requests: Budget;
-    readonly gossipBytes: Budget;
-  };
-  readonly score: ScoreOptions;
-};
-
-const MIB = 1024 * 1024;
 const LAST_WORDS_MS = 500;
-
-export const DEFAULT_TUNING: NetworkTuning = {
-  handshakeTimeoutMs: 5_000,
-  dialTimeoutMs: 3_000,
-  requestTimeoutMs: 5_000,
-  pingIntervalMs: 2_000,
-  pingTimeoutMs: 4_000,
-  retireAfterMs: 1_000,
-  stallMs: 5_000,
-  urgentQueueBytes: 4 * MIB,
-  bulkQueueBytes: 16 * MIB,
-  budgets: {
-    messages: { perSecond: 4_000, burst: 16_000 },
-    bytes: { perSecond: 32 * MIB, burst: 64 * MIB },
-    requests: { perSecond: 200, burst: 800 },
-    gossipBytes: { perSecond: 8 * MIB, burst: 32 * MIB },
-  },
-  score: DEFAULT_SCORE,
-};
-
-export type Libp2pNetworkOptions = {
-  /** Ed25519 seed, 32 bytes: the node's identity. */
-  readonly privateKeySeed: Uint8Array;
-  /** Multiaddrs, as "/ip4/127.0.0.1/tcp/26656". */
-  readonly listen: readonly string[];
-  /** Where peers can be dialled; each must be on the allow-list. */
-  readonly peers: readonly { readonly peerId: string; readonly address: string }[];
-  readonly allowList: readonly AllowedPeer[];
-  readonly domain: ConsensusDomain;
-  readonly forkPlanHash?: Hash;
-  readonly protocolVersion?: number;
-  /** The consensus key, which vouches for our PeerId; null for a full node. */
-  readonly signer: Signer | null;
-  readonly logger: Logger;
-  readonly tuning?: Partial<NetworkTuning>;
-};
 
 export type Libp2pNetwork = Network & {
   /** What others can dial, with the ports that were really bound. */
@@ -123,32 +62,6 @@ type Link = {
   settle(result: DialResult): void;
   readonly result: Promise<DialResult>;
   handshaking: boolean;
-};
-
-const checkOptions = ({ privateKeySeed, peers, allowList }: Libp2pNetworkOptions): void => {
-  if (privateKeySeed.length !== 32)
-    throw new NetworkError(
-      'BAD_OPTIONS',
-      `expected a node key seed of 32 bytes, found ${privateKeySeed.length}`,
-    );
-  const listed = new Set(allowList.map(({ peerId }) => peerId));
-  if (listed.size !== allowList.length)
-    throw new NetworkError('BAD_OPTIONS', 'expected every PeerId once in the allow-list, found one twice');
-  for (const { peerId, address } of peers) {
-    if (!listed.has(peerId))
-      throw new NetworkError(
-        'BAD_OPTIONS',
-        `expected only PeerIds of the specification under [[p2p.peers]], found ${peerId}: remove it or correct it`,
-      );
-    try {
-      multiaddr(address);
-    } catch {
-      throw new NetworkError(
-        'BAD_OPTIONS',
-        `expected an address such as /ip4/10.0.0.1/tcp/26656, found "${address}"`,
-      );
-    }
-  }
 };
 
 /** @throws NetworkError BAD_OPTIONS */
@@ -179,9 +92,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   const lastComplaint = new Map<string, string>();
   let consensusHandler: ConsensusHandler = () => {};
   let transactionsHandler: TransactionsHandler = () => {};
-  let libp2p: Libp2p | null = null;
-  let pubsub: GossipSub | null = null;
-  let announcer: ReturnType<typeof createGatedRegistrar> | null = null;
+  let running: Libp2pNode | null = null;
 
   const complain = (peerId: string, message: string): void => {
     if (lastComplaint.get(peerId) === message) return;
@@ -235,12 +146,12 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     onConnected: ({ peer, connections }) => {
       lastComplaint.delete(peer.peerId);
       logger.info({ peerId: peer.peerId, name: peer.name, validator: peer.validator }, 'peer connected');
-      announcer?.connected(connections[0]!.remotePeer, connections[0]!);
+      running?.announcer.connected(connections[0]!.remotePeer, connections[0]!);
       for (const listener of connectedListeners) notify(listener, peer);
     },
     onDisconnected: (peer) => {
       logger.info({ peerId: peer.peerId, name: peer.name }, 'peer disconnected');
-      announcer?.disconnected(peerIdFromString(peer.peerId));
+      running?.announcer.disconnected(peerIdFromString(peer.peerId));
       for (const listener of disconnectedListeners) notify(listener, peer);
       dialer.lost(peer.peerId);
     },
@@ -328,7 +239,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
         target.address.includes('/p2p/') ? target.address : `${target.address}/p2p/${peerId}`,
       );
       const signal = AbortSignal.any([AbortSignal.timeout(tuning.dialTimeoutMs), stopping.signal]);
-      const connection = await libp2p!.dial(address, { signal });
+      const connection = await running!.node.dial(address, { signal });
       return (await linkOf(connection)?.result) ?? 'unreachable';
     } catch (error) {
       if (error instanceof Error && error.name === 'UnexpectedPeerError')
@@ -438,7 +349,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   };
 
   const batcher = createBatcher((batch) => {
-    pubsub?.publish(topic, batch).catch((error: unknown) => {
+    running?.pubsub.publish(topic, batch).catch((error: unknown) => {
       logger.debug({ error: errorMessage(error) }, 'a batch of transactions was not published');
     });
   });
@@ -478,92 +389,27 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   const announceAgain = (): void => {
     for (const { connections } of table.all()) {
       const newest = connections.at(-1)!;
-      announcer?.connected(newest.remotePeer, newest);
+      running?.announcer.connected(newest.remotePeer, newest);
     }
   };
-
-  const createNode = () =>
-    createLibp2p({
-      privateKey,
-      start: false,
-      addresses: { listen: [...options.listen] },
-      transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
-      connectionEncrypters: [noise()],
-      streamMuxers: [
-        yamux({
-          enableKeepAlive: false,
-          maxInboundStreams: 256,
-          maxOutboundStreams: 512,
-          // what a vote can wait for on a slow line is what a payload may have in flight
-          streamOptions: { maxStreamWindowSize: MIB },
-        }),
-      ],
-      connectionMonitor: { enabled: false },
-      connectionManager: {
-        maxConnections: 4 * (allowList.size + 8),
-        inboundConnectionThreshold: 100,
-        maxIncomingPendingConnections: 64,
-        inboundUpgradeTimeout: tuning.handshakeTimeoutMs,
-        reconnectRetries: 0,
-      },
-      connectionGater: {
-        denyDialPeer: (peerId) => !mayConnect(peerId),
-        denyDialMultiaddr: () => false,
-        denyInboundEncryptedConnection: denyAfterEncryption,
-        denyOutboundEncryptedConnection: denyAfterEncryption,
-      },
-      services: {
-        identify: (components) =>
-          identify({ runOnConnectionOpen: false })({
-            peerId: components.peerId,
-            privateKey: components.privateKey,
-            peerStore: components.peerStore,
-            registrar: createGatedRegistrar(components.registrar, gate),
-            addressManager: components.addressManager,
-            events: components.events,
-            logger: components.logger,
-            nodeInfo: components.nodeInfo,
-          }),
-        pubsub: (components) => {
-          announcer = createGatedRegistrar(components.registrar, gate);
-          pubsub = gossipsub({
-            globalSignaturePolicy: StrictNoSign,
-            msgIdFn: (message) => keccak256(message.data),
-            msgIdToStrFn: bytesToHex,
-            allowPublishToZeroTopicPeers: true,
-            ignoreDuplicatePublishError: true,
-            fallbackToFloodsub: false,
-            emitSelf: false,
-            tagMeshPeers: false,
-            allowedTopics: [topic],
-            canRelayMessage: false,
-            maxInboundDataLength: 4 * MAX_BATCH_BYTES,
-            maxOutboundBufferSize: 16 * MIB,
-            maxInboundStreams: 4,
-            maxOutboundStreams: 4,
-            // peers are known by name here, and many of them may share one address
-            scoreParams: { IPColocationFactorWeight: 0 },
-          })({
-            privateKey: components.privateKey,
-            peerId: components.peerId,
-            peerStore: components.peerStore,
-            registrar: announcer,
-            connectionManager: components.connectionManager,
-            logger: components.logger,
-          });
-          pubsub.topicValidators.set(topic, (source, message) => validateBatch(source, message.data));
-          return pubsub;
-        },
-      },
-    });
 
   return {
     localPeerId,
     async start() {
-      if (libp2p !== null || stopping.signal.aborted)
+      if (running !== null || stopping.signal.aborted)
         throw new NetworkError('BAD_OPTIONS', 'expected one start of a network, found a second');
-      const node = await createNode();
-      libp2p = node;
+      running = await createLibp2pNode({
+        privateKey,
+        listen: options.listen,
+        maxPeers: allowList.size,
+        upgradeTimeoutMs: tuning.handshakeTimeoutMs,
+        topic,
+        gate,
+        denyDial: (peerId) => !mayConnect(peerId),
+        denyProven: denyAfterEncryption,
+        validateBatch,
+      });
+      const { node, pubsub } = running;
       node.addEventListener('connection:open', (event) => onConnectionOpen(event.detail));
       await node.handle(HANDSHAKE_PROTOCOL, onHandshakeStream, {
         maxInboundStreams: 1,
@@ -579,7 +425,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       await registerRequest(node, PING_PROTOCOL, async () => new Uint8Array(0));
       for (const [protocol, handler] of requestHandlers) await registerRequest(node, protocol, handler);
       await node.start();
-      pubsub?.subscribe(topic);
+      pubsub.subscribe(topic);
       keepAlive.start();
       announceTimer = setInterval(announceAgain, 2_000);
       dialer.start();
@@ -594,9 +440,9 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       if (announceTimer !== null) clearInterval(announceTimer);
       table.stop();
       for (const { connection } of [...links.values()]) connection.abort(new Error('the network stops'));
-      await libp2p?.stop();
+      await running?.node.stop();
     },
-    addresses: () => libp2p?.getMultiaddrs().map(String) ?? [],
+    addresses: () => running?.node.getMultiaddrs().map(String) ?? [],
     peers: () => table.all().map(({ peer }) => peer),
     onPeerConnected(listener) {
       connectedListeners.add(listener);
@@ -630,8 +476,8 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       if (requestHandlers.has(protocol))
         throw new NetworkError('BAD_OPTIONS', `expected one handler for ${protocol}, found a second`);
       requestHandlers.set(protocol, handler);
-      if (libp2p === null || stopping.signal.aborted) return;
-      registerRequest(libp2p, protocol, handler).catch((error: unknown) =>
+      if (running === null || stopping.signal.aborted) return;
+      registerRequest(running.node, protocol, handler).catch((error: unknown) =>
         logger.error({ protocol, error: errorMessage(error) }, 'requests of this protocol are not served'),
       );
     },

@@ -30,7 +30,11 @@ export interface Network {
   peers(): readonly Peer[];
   onPeerConnected(listener: (peer: Peer) => void): () => void;
   onPeerDisconnected(listener: (peer: Peer) => void): () => void;
-  /** Ordered, reliable while the connection lasts; dropped with a bounded queue when the peer does not read. At most `MAX_CONSENSUS_MESSAGE_BYTES`. */
+  /**
+   * Reliable while the connection lasts; dropped with a bounded queue when the peer does not read. Small messages
+   * (up to 8 KiB) overtake large ones; within each of the two, order holds. A peer that is away is silence.
+   * @throws NetworkError OVERSIZED when empty or above `MAX_CONSENSUS_MESSAGE_BYTES`
+   */
   sendConsensus(peerId: string, message: Uint8Array): void;
   /** To every connected peer with a consensus key. */
   broadcastConsensus(message: Uint8Array): void;

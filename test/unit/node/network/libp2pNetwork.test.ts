@@ -1,5 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr';
-import { DEFAULT_TUNING, URGENT_MESSAGE_BYTES } from '#node/network/libp2pNetwork.ts';
+import { DEFAULT_TUNING, URGENT_MESSAGE_BYTES } from '#node/network/networkOptions.ts';
 import { DEFAULT_SCORE } from '#node/network/peerScore.ts';
 import {
   createCluster,

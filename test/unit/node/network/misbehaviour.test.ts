@@ -1,6 +1,6 @@
 import { encodeFrame, frameHeader } from '#node/network/frames.ts';
 import { HANDSHAKE_PROTOCOL } from '#node/network/handshake.ts';
-import { BULK_PROTOCOL, DEFAULT_TUNING, URGENT_PROTOCOL } from '#node/network/libp2pNetwork.ts';
+import { BULK_PROTOCOL, DEFAULT_TUNING, URGENT_PROTOCOL } from '#node/network/networkOptions.ts';
 import { createCluster, createIdentity, type Identity, type TestNode, text } from './networkFixture.ts';
 import { closed, createRawPeer, type RawPeer } from './rawPeer.ts';
 

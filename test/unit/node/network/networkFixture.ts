@@ -5,13 +5,10 @@ import { privateKeyToAddress, signDigest } from '#consensus/crypto/secp256k1.ts'
 import type { Address, Hash } from '#consensus/primitives.ts';
 import { type Signer, signRequestDigest } from '#consensus/signer.ts';
 import { seedToPeerId } from '#node/keys/nodeIdentity.ts';
-import {
-  createLibp2pNetwork,
-  type Libp2pNetwork,
-  type Libp2pNetworkOptions,
-} from '#node/network/libp2pNetwork.ts';
+import { createLibp2pNetwork, type Libp2pNetwork } from '#node/network/libp2pNetwork.ts';
 import type { Logger } from '#node/network/logger.ts';
 import type { Peer } from '#node/network/network.ts';
+import type { Libp2pNetworkOptions } from '#node/network/networkOptions.ts';
 
 const utf8 = new TextEncoder();
 const secret = (text: string): Uint8Array => keccak256(utf8.encode(text));

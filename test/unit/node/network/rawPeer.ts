@@ -8,7 +8,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import { FORK_PLAN_HASH } from '#node/network/forkPlan.ts';
 import { HANDSHAKE_PROTOCOL, performHandshake } from '#node/network/handshake.ts';
-import { PROTOCOL_VERSION } from '#node/network/libp2pNetwork.ts';
+import { PROTOCOL_VERSION } from '#node/network/networkOptions.ts';
 import { DOMAIN, type Identity, type TestNode } from './networkFixture.ts';
 
 export type RawPeer = {

@@ -1,0 +1,102 @@
+/** What a network is made with: identity, peers, and the numbers that bound it. */
+import { multiaddr } from '@multiformats/multiaddr';
+import type { Hash } from '#consensus/primitives.ts';
+import type { Signer } from '#consensus/signer.ts';
+import type { ConsensusDomain } from '#consensus/types.ts';
+import type { Logger } from '#node/network/logger.ts';
+import { NetworkError } from '#node/network/networkError.ts';
+import { DEFAULT_SCORE, type ScoreOptions } from '#node/network/peerScore.ts';
+import type { AllowedPeer } from '#node/network/peerTable.ts';
+import type { Budget } from '#node/network/tokenBucket.ts';
+
+export const PROTOCOL_VERSION = 1;
+export const URGENT_PROTOCOL = '/causeway/consensus-urgent/1';
+export const BULK_PROTOCOL = '/causeway/consensus-bulk/1';
+export const PING_PROTOCOL = '/causeway/ping/1';
+/** Votes, proposals without their transactions and bitmaps are smaller, payloads mostly larger. */
+export const URGENT_MESSAGE_BYTES = 8 * 1024;
+
+export type NetworkTuning = {
+  readonly handshakeTimeoutMs: number;
+  readonly dialTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+  readonly retireAfterMs: number;
+  /** How long a peer may leave a full stream unread. */
+  readonly stallMs: number;
+  readonly urgentQueueBytes: number;
+  readonly bulkQueueBytes: number;
+  readonly budgets: {
+    readonly messages: Budget;
+    readonly bytes: Budget;
+    readonly requests: Budget;
+    readonly gossipBytes: Budget;
+  };
+  readonly score: ScoreOptions;
+};
+
+export const MIB = 1024 * 1024;
+
+export const DEFAULT_TUNING: NetworkTuning = {
+  handshakeTimeoutMs: 5_000,
+  dialTimeoutMs: 3_000,
+  requestTimeoutMs: 5_000,
+  pingIntervalMs: 2_000,
+  pingTimeoutMs: 4_000,
+  retireAfterMs: 1_000,
+  stallMs: 5_000,
+  urgentQueueBytes: 4 * MIB,
+  bulkQueueBytes: 16 * MIB,
+  budgets: {
+    messages: { perSecond: 4_000, burst: 16_000 },
+    bytes: { perSecond: 32 * MIB, burst: 64 * MIB },
+    requests: { perSecond: 200, burst: 800 },
+    gossipBytes: { perSecond: 8 * MIB, burst: 32 * MIB },
+  },
+  score: DEFAULT_SCORE,
+};
+
+export type Libp2pNetworkOptions = {
+  /** Ed25519 seed, 32 bytes: the node's identity. */
+  readonly privateKeySeed: Uint8Array;
+  /** Multiaddrs, as "/ip4/127.0.0.1/tcp/26656". */
+  readonly listen: readonly string[];
+  /** Where peers can be dialled; each must be on the allow-list. */
+  readonly peers: readonly { readonly peerId: string; readonly address: string }[];
+  readonly allowList: readonly AllowedPeer[];
+  readonly domain: ConsensusDomain;
+  readonly forkPlanHash?: Hash;
+  readonly protocolVersion?: number;
+  /** The consensus key, which vouches for our PeerId; null for a full node. */
+  readonly signer: Signer | null;
+  readonly logger: Logger;
+  readonly tuning?: Partial<NetworkTuning>;
+};
+
+/** @throws NetworkError BAD_OPTIONS */
+export const checkOptions = ({ privateKeySeed, peers, allowList }: Libp2pNetworkOptions): void => {
+  if (privateKeySeed.length !== 32)
+    throw new NetworkError(
+      'BAD_OPTIONS',
+      `expected a node key seed of 32 bytes, found ${privateKeySeed.length}`,
+    );
+  const listed = new Set(allowList.map(({ peerId }) => peerId));
+  if (listed.size !== allowList.length)
+    throw new NetworkError('BAD_OPTIONS', 'expected every PeerId once in the allow-list, found one twice');
+  for (const { peerId, address } of peers) {
+    if (!listed.has(peerId))
+      throw new NetworkError(
+        'BAD_OPTIONS',
+        `expected only PeerIds of the specification under [[p2p.peers]], found ${peerId}: remove it or correct it`,
+      );
+    try {
+      multiaddr(address);
+    } catch {
+      throw new NetworkError(
+        'BAD_OPTIONS',
+        `expected an address such as /ip4/10.0.0.1/tcp/26656, found "${address}"`,
+      );
+    }
+  }
+};
