@@ -24,8 +24,7 @@ export interface Disk {
   remove(name: string): Promise<void>;
 }
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && (error as NodeJS.ErrnoException).code === 'ENOENT';
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException | null)?.code === 'ENOENT';
 
 const writeFully = async (handle: FileHandle, offset: number, bytes: Uint8Array): Promise<void> => {
   let written = 0;

@@ -22,9 +22,8 @@ export const lockFolder = async (dataDir: string): Promise<FolderLock> => {
   try {
     await level.open();
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const isLocked =
-      cause instanceof Error && 'code' in cause && (cause as { code: unknown }).code === 'LEVEL_LOCKED';
+    const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+    const isLocked = cause?.code === 'LEVEL_LOCKED';
     if (!isLocked) throw error;
     throw new FolderLockError(
       `expected the data folder ${dataDir} to be free, found it in use by another process: stop that one first (two nodes with one key would sign twice)`,
