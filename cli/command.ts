@@ -2,7 +2,8 @@
  * A command: its path, its options, its help, and the one function that runs it.
  *
  * Owns the shape and its registration with commander. Commands are thin: they parse, call what does the work, and
- * return data with its text for people.
+ * return data with its text for people. What does the work is imported when it runs: a node, viem and libp2p take a
+ * second to load, which `--help` and `devnet status` need not pay.
  */
 import { Command as CommanderCommand } from 'commander';
 import type { Io } from '#cli/io.ts';

@@ -3,7 +3,6 @@
  *
  * A file and a file descriptor are read by node/keys/passphrase.ts; an argument or a variable is never a source.
  */
-import { password } from '@inquirer/prompts';
 import type { Io } from '#cli/io.ts';
 import { KeyError } from '#node/keys/errors.ts';
 import { readPassphraseFd, readPassphraseFile } from '#node/keys/passphrase.ts';
@@ -13,8 +12,10 @@ export type PassphraseSources = {
   readonly passphraseFd: number | undefined;
 };
 
-const ask = (message: string, { signal }: Io): Promise<string> =>
-  password({ message, mask: '*' }, { output: process.stderr, signal });
+const ask = async (message: string, { signal }: Io): Promise<string> => {
+  const { password } = await import('@inquirer/prompts');
+  return password({ message, mask: '*' }, { output: process.stderr, signal });
+};
 
 /** @param repeat true for a new key: a typing error would lose it. @throws KeyError NO_PASSPHRASE */
 export const obtainPassphrase = async (

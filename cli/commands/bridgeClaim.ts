@@ -1,5 +1,4 @@
 /** `causeway bridge claim`: pays out a withdrawal on the L1, by proof. */
-import { claim, waitForClaim } from '#bridge/user/withdrawal.ts';
 import {
   genesisOption,
   journalOption,
@@ -8,7 +7,6 @@ import {
   resumeOption,
   rpcUrlOption,
 } from '#cli/bridge/options.ts';
-import { openAccount, openPeg, withRecordedCrossing } from '#cli/bridge/session.ts';
 import { defineCommand } from '#cli/command.ts';
 import { formatEth } from '#cli/io.ts';
 import {
@@ -44,6 +42,8 @@ export const bridgeClaim = defineCommand({
     passphraseFd: passphraseFdOption,
   },
   run: async ({ argument: burnTx, genesis, l1Url, rpcUrl, key, index, journal, resume, ...sources }, io) => {
+    const { claim, waitForClaim } = await import('#bridge/user/withdrawal.ts');
+    const { openAccount, openPeg, withRecordedCrossing } = await import('#cli/bridge/session.ts');
     const peg = await openPeg({ genesis, l1Url, rpcUrl });
     const account = await openAccount(key, sources, io);
     const proof = await waitForClaim(peg, burnTx, {

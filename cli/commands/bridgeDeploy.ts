@@ -1,10 +1,6 @@
 /** `causeway bridge deploy`: the peg’s contracts on the L1, at the addresses that the genesis names. */
-import { createPublicClient, http } from 'viem';
-import { type DeploymentProgress, deployPeg } from '#bridge/deployment/deployPeg.ts';
-import { createManifest } from '#bridge/deployment/manifest.ts';
-import { withDeploymentJournal } from '#cli/bridge/deploymentJournal.ts';
+import type { DeploymentProgress } from '#bridge/deployment/deployPeg.ts';
 import { genesisOption, keyOption, l1UrlOption } from '#cli/bridge/options.ts';
-import { openSigner } from '#cli/bridge/session.ts';
 import { defineCommand } from '#cli/command.ts';
 import { formatTable } from '#cli/io.ts';
 import {
@@ -15,8 +11,6 @@ import {
   passphraseFdOption,
   passphraseFileOption,
 } from '#cli/options.ts';
-import { loadGenesis } from '#genesis/genesisFile.ts';
-import { genesisToPegInputs } from '#genesis/pegInputs.ts';
 
 export const bridgeDeploy = defineCommand({
   path: ['bridge', 'deploy'],
@@ -46,6 +40,13 @@ export const bridgeDeploy = defineCommand({
     passphraseFd: passphraseFdOption,
   },
   run: async ({ genesis: path, l1Url, key, timeout, journal: journalPath, ...sources }, io) => {
+    const { createPublicClient, http } = await import('viem');
+    const { deployPeg } = await import('#bridge/deployment/deployPeg.ts');
+    const { createManifest } = await import('#bridge/deployment/manifest.ts');
+    const { withDeploymentJournal } = await import('#cli/bridge/deploymentJournal.ts');
+    const { openSigner } = await import('#cli/bridge/session.ts');
+    const { loadGenesis } = await import('#genesis/genesisFile.ts');
+    const { genesisToPegInputs } = await import('#genesis/pegInputs.ts');
     const genesis = await loadGenesis(path);
     const signer = await openSigner(key, sources, io);
     const deployed = await withDeploymentJournal(journalPath ?? `${path}.deployment`, (journal) =>

@@ -1,5 +1,4 @@
 /** `causeway bridge deposit`: ETH from the L1 to the sidechain. */
-import { depositEth, followDeposit } from '#bridge/user/deposit.ts';
 import {
   genesisOption,
   journalOption,
@@ -9,7 +8,6 @@ import {
   resumeOption,
   rpcUrlOption,
 } from '#cli/bridge/options.ts';
-import { openAccount, openPeg, withRecordedCrossing } from '#cli/bridge/session.ts';
 import { defineCommand } from '#cli/command.ts';
 import { formatEth } from '#cli/io.ts';
 import {
@@ -52,6 +50,8 @@ export const bridgeDeposit = defineCommand({
     { genesis, l1Url, rpcUrl, key, amount, to, async: noWait, journal, resume, ...sources },
     io,
   ) => {
+    const { depositEth, followDeposit } = await import('#bridge/user/deposit.ts');
+    const { openAccount, openPeg, withRecordedCrossing } = await import('#cli/bridge/session.ts');
     const peg = await openPeg({ genesis, l1Url, rpcUrl });
     const account = await openAccount(key, sources, io);
     const request = {

@@ -1,8 +1,5 @@
 /** `causeway bridge status`: one crossing by its transaction, or the peg’s books. */
-import { solvency } from '#bridge/user/solvency.ts';
-import { bridgeStatus as crossingStatus } from '#bridge/user/status.ts';
 import { genesisOption, l1UrlOption, rpcUrlOption } from '#cli/bridge/options.ts';
-import { openPeg } from '#cli/bridge/session.ts';
 import { defineCommand } from '#cli/command.ts';
 import { formatEth, formatTable } from '#cli/io.ts';
 import { optionalOption, parseHashOption } from '#cli/options.ts';
@@ -23,6 +20,9 @@ export const bridgeStatus = defineCommand({
     tx: optionalOption('--tx <hash>', 'a deposit on the L1 or a burn on the sidechain', parseHashOption),
   },
   run: async ({ genesis, l1Url, rpcUrl, tx }) => {
+    const { solvency } = await import('#bridge/user/solvency.ts');
+    const { bridgeStatus: crossingStatus } = await import('#bridge/user/status.ts');
+    const { openPeg } = await import('#cli/bridge/session.ts');
     const peg = await openPeg({ genesis, l1Url, rpcUrl });
     if (tx !== undefined) {
       const crossings = await crossingStatus(peg, tx);

@@ -1,5 +1,4 @@
 /** `causeway bridge withdraw`: ETH from the sidechain to the L1, up to the point where it can be claimed. */
-import { waitForClaim, withdrawEth } from '#bridge/user/withdrawal.ts';
 import {
   genesisOption,
   journalOption,
@@ -9,7 +8,6 @@ import {
   resumeOption,
   rpcUrlOption,
 } from '#cli/bridge/options.ts';
-import { openAccount, openPeg, withRecordedCrossing } from '#cli/bridge/session.ts';
 import { defineCommand } from '#cli/command.ts';
 import { formatEth } from '#cli/io.ts';
 import {
@@ -47,6 +45,8 @@ export const bridgeWithdraw = defineCommand({
     { genesis, l1Url, rpcUrl, key, amount, to, async: noWait, journal, resume, ...sources },
     io,
   ) => {
+    const { waitForClaim, withdrawEth } = await import('#bridge/user/withdrawal.ts');
+    const { openAccount, openPeg, withRecordedCrossing } = await import('#cli/bridge/session.ts');
     const peg = await openPeg({ genesis, l1Url, rpcUrl });
     const account = await openAccount(key, sources, io);
     const request = {

@@ -2,7 +2,6 @@
 import { defineCommand } from '#cli/command.ts';
 import { devnetLayout } from '#cli/devnet/layout.ts';
 import { dataOption, portBaseOption } from '#cli/devnet/options.ts';
-import { devnetUp } from '#cli/devnet/up.ts';
 import { switchOption } from '#cli/options.ts';
 
 export const devnetUpCommand = defineCommand({
@@ -17,6 +16,7 @@ export const devnetUpCommand = defineCommand({
     portBase: portBaseOption,
   },
   run: async ({ exit, data, portBase }, io) => {
+    const { devnetUp } = await import('#cli/devnet/up.ts');
     await devnetUp({ layout: devnetLayout(data), portBase: portBase ?? null, exit }, io);
     return null;
   },

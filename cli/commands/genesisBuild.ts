@@ -4,9 +4,6 @@ import { defineCommand } from '#cli/command.ts';
 import { describeGenesis } from '#cli/commands/genesisInspect.ts';
 import { CliError, EXIT } from '#cli/errors.ts';
 import { parsePath, requiredOption, switchOption } from '#cli/options.ts';
-import { buildGenesis } from '#genesis/genesis.ts';
-import { genesisToJson, serialiseGenesis } from '#genesis/genesisFile.ts';
-import { parseSpecText } from '#genesis/specFile.ts';
 import { createFileDurably } from '#node/keys/durableFile.ts';
 
 const readSpec = async (path: string): Promise<string> => {
@@ -57,6 +54,9 @@ export const genesisBuild = defineCommand({
     ),
   },
   run: async ({ spec, out, allowFewValidators }) => {
+    const { buildGenesis } = await import('#genesis/genesis.ts');
+    const { genesisToJson, serialiseGenesis } = await import('#genesis/genesisFile.ts');
+    const { parseSpecText } = await import('#genesis/specFile.ts');
     const genesis = await buildGenesis(parseSpecText(await readSpec(spec), { allowFewValidators }));
     await createFile(out, serialiseGenesis(genesis));
     return {

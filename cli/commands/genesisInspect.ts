@@ -2,7 +2,6 @@
 import { defineCommand } from '#cli/command.ts';
 import { formatEth, formatTable } from '#cli/io.ts';
 import { parsePath } from '#cli/options.ts';
-import { genesisToJson, loadGenesis } from '#genesis/genesisFile.ts';
 import type { Genesis } from '#genesis/spec.ts';
 
 export const describeGenesis = ({ spec, specHash, genesisHash, stateRoot, l1, backedWei }: Genesis): string =>
@@ -35,6 +34,7 @@ export const genesisInspect = defineCommand({
   argument: { name: 'file', help: 'the genesis file', parse: parsePath },
   options: {},
   run: async ({ argument: file }) => {
+    const { genesisToJson, loadGenesis } = await import('#genesis/genesisFile.ts');
     const genesis = await loadGenesis(file);
     return { data: genesisToJson(genesis), text: describeGenesis(genesis) };
   },

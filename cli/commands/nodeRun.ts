@@ -1,6 +1,5 @@
 /** `causeway node run`: a validator, or without a consensus key a full node. */
 import { defineCommand } from '#cli/command.ts';
-import { runNode } from '#cli/node/runNode.ts';
 import { configOption, passphraseFdOption, passphraseFileOption } from '#cli/options.ts';
 
 export const nodeRunCommand = defineCommand({
@@ -18,6 +17,7 @@ export const nodeRunCommand = defineCommand({
     passphraseFd: passphraseFdOption,
   },
   run: async ({ config, ...sources }, io) => {
+    const { runNode } = await import('#cli/node/runNode.ts');
     await runNode({ configPath: config, role: 'node', sources }, io);
     return null;
   },

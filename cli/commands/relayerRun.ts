@@ -1,6 +1,5 @@
 /** `causeway relayer run`: a relayer and its own full node, in one process. */
 import { defineCommand } from '#cli/command.ts';
-import { runNode } from '#cli/node/runNode.ts';
 import { configOption, passphraseFdOption, passphraseFileOption } from '#cli/options.ts';
 
 export const relayerRunCommand = defineCommand({
@@ -15,6 +14,7 @@ export const relayerRunCommand = defineCommand({
     passphraseFd: passphraseFdOption,
   },
   run: async ({ config, ...sources }, io) => {
+    const { runNode } = await import('#cli/node/runNode.ts');
     await runNode({ configPath: config, role: 'relayer', sources }, io);
     return null;
   },

@@ -1,6 +1,7 @@
 /** What the user needs once the devnet is up: endpoints, accounts, and how to restart each node. */
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { getAddress } from 'viem';
 import { type DevnetAccounts, MNEMONIC, USER_L1_WEI, USER_SIDECHAIN_WEI } from '#cli/devnet/accounts.ts';
 import { type DevnetLayout, nodeFiles } from '#cli/devnet/layout.ts';
 import { nodeNames } from '#cli/devnet/leftovers.ts';
@@ -42,7 +43,7 @@ export const describeDevnet = ({ layout, ports, accounts, genesis, staysUp }: Ta
       'signature exchange',
     ]),
   ]);
-  const users = formatTable(accounts.users.map((address, index) => [String(index), address]));
+  const users = formatTable(accounts.users.map((address, index) => [String(index), getAddress(address)]));
   const restarts = formatTable(nodeNames().map((name) => [name, restartCommand(layout, name)]));
   return [
     '',
