@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Hash, parseAddress } from '#consensus/primitives.ts';
@@ -122,6 +122,8 @@ describe('the database', () => {
   });
 
   test('that cannot be opened says where', async () => {
-    await expect(openDatabase('/proc/nowhere')).rejects.toMatchObject({ code: 'STORAGE_FAULT', fatal: true });
+    const file = path.join(folder, 'file');
+    await writeFile(file, '');
+    await expect(openDatabase(file)).rejects.toMatchObject({ code: 'STORAGE_FAULT', fatal: true });
   });
 });
