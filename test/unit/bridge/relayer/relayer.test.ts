@@ -279,6 +279,14 @@ describe('deposits', () => {
     expect(new Set(signed.map((entry) => JSON.stringify(entry))).size).toBe(signed.length);
   });
 
+  test('a signature whose record is not durable does not leave', async () => {
+    await deposit();
+    await finalise();
+    const part = relayer(peg.relayers[0]!, createFakeJournal([], { at: 0, when: 'before' }));
+    await expect(part.deposits.run()).rejects.toThrow(/crash/);
+    expect(part.pools.deposits.all()).toEqual([]);
+  });
+
   test('two hashes for one count are refused: the relayer halts', async () => {
     await deposit();
     await finalise();
@@ -479,6 +487,14 @@ describe('checkpoints', () => {
     expect(restarted.log.memory.l1.size).toBe(0);
     expect(await l1Chain.client.getTransactionCount({ address: submitter.key.address })).toBe(nonceBefore);
     expect(await acceptedEvents(height)).toBe(1);
+  });
+
+  test('a signature whose record is not durable does not leave', async () => {
+    await finalise();
+    const { height } = await burn();
+    const part = relayer(peg.relayers[0]!, createFakeJournal(alreadyAnchored(), { at: 0, when: 'before' }));
+    await expect(part.anchors.run()).rejects.toThrow(/crash/);
+    expect(part.pools.anchors.get(height)).toBeNull();
   });
 
   test('two valueIds for one height are refused: the relayer halts', async () => {
