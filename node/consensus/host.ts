@@ -181,7 +181,7 @@ export class ConsensusHost {
       onCertificate: (certificate) => this.#enqueueInput(this.#life, { type: 'certificate', certificate }),
       onSummary: (peer, height, rounds) => this.#onSummary(peer, height, rounds),
       onBehind: (peer, height) => {
-        if (height > this.#life.height + 1n) this.#lookBack.requireMany();
+        this.#lookBack.requireMany();
         listeners.onBehind(peer.peerId, height);
       },
     });
@@ -225,6 +225,8 @@ export class ConsensusHost {
     network.handleRequest(CONSENSUS_REQUEST_PROTOCOL, (_peer, request) => this.#answer(request));
     // The head may have moved between reading it and listening.
     if (chain.head().block.height >= this.#life.height) this.#enqueue(() => this.#moveOn());
+    for (const peer of network.peers()) this.#onConnected(peer);
+    this.#enqueue(() => this.#finishLookBack());
     this.#tick();
   }
 
@@ -399,7 +401,6 @@ export class ConsensusHost {
     if (life.over) return;
     this.#intake.enterHeight(height);
     if (this.#state.round.step === 'waiting') this.#roundZero.arm(committedMs);
-    this.#sendSummaries();
   }
 
   #noteCommitted(life: HeightLife, { block }: Head): void {

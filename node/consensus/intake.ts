@@ -108,6 +108,7 @@ export class Intake {
     }
     if (at < height) return;
     if (at > height) {
+      // One height ahead is the usual moment between a peer's commit and ours.
       if (at === height + 1n) this.#future.add(peer, at, bytes);
       else this.#hooks.onBehind(peer, at);
       return;
@@ -129,7 +130,7 @@ export class Intake {
   }
 
   #summary(peer: Peer, message: Extract<ConsensusMessage, { type: 'summary' }>, height: bigint): void {
-    if (message.height > height) this.#hooks.onBehind(peer, message.height);
+    if (message.height > height + 1n) this.#hooks.onBehind(peer, message.height);
     this.#hooks.onSummary(peer, message.height, message.rounds);
   }
 

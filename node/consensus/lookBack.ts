@@ -1,11 +1,11 @@
 /**
  * Before the first signature after a start: what did this key sign that we no longer know of? (RULES 14)
  *
- * A folder restored from a backup, or wiped, looks like any other from inside, so every start asks, and at least one
- * validator must answer. When the guard is new or older than the chain, or a peer turns out to be heights ahead, peers
- * with more than 1/3 of the power (one of them is honest), or with us a quorum, must answer. Otherwise a second
- * after the first answer is enough, so that a node with a single link is not kept from voting. Answers carry the vote's
- * signature and prove themselves.
+ * A folder restored from a backup, or wiped, looks like any other from inside, so every start asks. When the guard is
+ * new or older than the chain, or a peer turns out to be heights ahead, peers with more than 1/3 of the power (one of
+ * them is honest), or with us a quorum, must answer; otherwise one is enough, so that a node with a single link is not
+ * kept from voting. Unless all have answered, those that are connected get a second after the first: an honest
+ * validator may have missed the very vote. Answers carry the vote's signature and prove themselves.
  */
 import { authenticateVote } from '#consensus/authenticate.ts';
 import { voteDigest } from '#consensus/digests.ts';
@@ -25,7 +25,7 @@ export const voteToGuardState = (domain: ConsensusDomain, vote: SignedVote): Gua
     vote.type === 'precommit' && vote.valueId !== NIL ? { round: vote.round, valueId: vote.valueId } : null,
 });
 
-/** How long after the first answer the others may still answer, when the guard is as new as the chain. */
+/** How long after the first answer the others may still answer. */
 export const LOOK_BACK_GRACE_MS = 1_000;
 
 export class LookBack {
@@ -62,13 +62,13 @@ export class LookBack {
   }
 
   isComplete(set: ValidatorSet, nowMs: number): boolean {
+    const own = powerOf(set, this.#self);
     let power = 0n;
     for (const validator of this.#answered.keys())
       if (validator !== this.#self) power += powerOf(set, validator);
-    if (isHonestMinority(set, power) || isQuorum(set, power + powerOf(set, this.#self))) return true;
-    return (
-      !this.#isStrict && this.#firstAnswerMs !== null && nowMs - this.#firstAnswerMs >= LOOK_BACK_GRACE_MS
-    );
+    if (power + own === set.totalPower) return true;
+    const isEnough = isHonestMinority(set, power) || isQuorum(set, power + own) || !this.#isStrict;
+    return isEnough && this.#firstAnswerMs !== null && nowMs - this.#firstAnswerMs >= LOOK_BACK_GRACE_MS;
   }
 
   newest(): GuardState | null {

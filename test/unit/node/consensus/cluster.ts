@@ -240,6 +240,10 @@ export class Cluster {
     }
   }
 
+  highest(): bigint {
+    return BigInt(Math.max(...this.heights().map(Number)));
+  }
+
   heights(): readonly bigint[] {
     return this.members.map((member) => member.height());
   }
@@ -253,7 +257,7 @@ export class Cluster {
 
   /** At each height all members have one block hash. */
   forks(): readonly bigint[] {
-    const top = this.heights().reduce((max, height) => (height > max ? height : max), 0n);
+    const top = this.highest();
     const forks: bigint[] = [];
     for (let height = 1n; height <= top; height++) {
       const hashes = new Set(

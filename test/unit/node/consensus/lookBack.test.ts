@@ -1,0 +1,58 @@
+import { createValidatorSet } from '#consensus/validatorSet.ts';
+import { LOOK_BACK_GRACE_MS, LookBack } from '#node/consensus/lookBack.ts';
+import { DOMAIN } from './cluster.ts';
+import { hashOf, KEYS, signedVote } from './samples.ts';
+
+const SET = createValidatorSet(KEYS.map(({ address }) => ({ address, power: 1n })));
+const [self, a, b, c] = KEYS.map(({ address }) => address) as [never, never, never, never];
+const later = LOOK_BACK_GRACE_MS;
+const own = (height: bigint, round: number, type: 'prevote' | 'precommit' = 'precommit') =>
+  signedVote({ type, height, round, valueId: hashOf(7) }, 0);
+
+test('an answer that is not our own vote is the peer’s fault and does not count', () => {
+  const lookBack = new LookBack(DOMAIN, self, true);
+  expect(
+    lookBack.note(a, signedVote({ type: 'prevote', height: 3n, round: 0, valueId: hashOf(1) }, 1), 0),
+  ).toBe(false);
+  expect(lookBack.note(b, { ...own(3n, 0), round: 1 }, 0)).toBe(false);
+  expect(lookBack.isComplete(SET, later)).toBe(false);
+  expect(lookBack.newest()).toBeNull();
+});
+
+test('a new or older guard waits for more than a third, a current one for one answer; both a second for the others', () => {
+  const strict = new LookBack(DOMAIN, self, true);
+  const current = new LookBack(DOMAIN, self, false);
+  for (const lookBack of [strict, current]) {
+    expect(lookBack.isComplete(SET, later)).toBe(false);
+    lookBack.note(a, null, 0);
+    expect(lookBack.isComplete(SET, later - 1)).toBe(false);
+  }
+  expect(strict.isComplete(SET, later)).toBe(false);
+  expect(current.isComplete(SET, later)).toBe(true);
+  current.requireMany();
+  expect(current.isComplete(SET, later)).toBe(false);
+  strict.note(b, null, 10);
+  expect(strict.isComplete(SET, later - 1)).toBe(false);
+  expect(strict.isComplete(SET, later)).toBe(true);
+});
+
+test('all answers complete it at once, and so does being alone', () => {
+  const lookBack = new LookBack(DOMAIN, self, true);
+  for (const validator of [a, b, c]) lookBack.note(validator, null, 0);
+  expect(lookBack.isComplete(SET, 0)).toBe(true);
+  const alone = createValidatorSet([{ address: self, power: 1n }]);
+  expect(new LookBack(DOMAIN, self, true).isComplete(alone, 0)).toBe(true);
+});
+
+test('the newest vote wins, and a precommit for a value carries the lock', () => {
+  const lookBack = new LookBack(DOMAIN, self, true);
+  lookBack.note(a, own(4n, 9, 'prevote'), 0);
+  lookBack.note(b, own(5n, 1), 0);
+  lookBack.note(c, own(5n, 1, 'prevote'), 0);
+  expect(lookBack.newest()).toMatchObject({
+    height: 5n,
+    round: 1,
+    step: 'precommit',
+    lock: { round: 1, valueId: hashOf(7) },
+  });
+});
