@@ -287,3 +287,31 @@ test('an import that three L1 views come to cover while it is waited for commits
   expectSound(cluster);
   await cluster.stopAll();
 });
+
+test('transactions of a payload that a quorum refused wait ten heights', async () => {
+  const cluster = new Cluster({ seed: 26, execution: () => ({ gasLimitSum: 30_000_001n }) });
+  await cluster.startAll();
+  for (const member of cluster.members) member.mempool.submit(Uint8Array.of(1));
+  await cluster.clock.advance(8_000);
+  for (const member of cluster.members)
+    expect(member.mempool.backedOff[0]).toMatchObject({
+      heights: 10,
+      hashes: [expect.stringMatching(/^0x/)],
+    });
+  expectSound(cluster);
+  await cluster.stopAll();
+});
+
+test('a thread that was blocked for three seconds reads what came in before it votes nil', async () => {
+  const cluster = new Cluster({ seed: 27, network: { minLatencyMs: 60, maxLatencyMs: 80 } });
+  await cluster.startAll();
+  await cluster.until(2n, 30_000);
+  await cluster.clock.advance(5_000, () =>
+    cluster.members.some(({ host }) => host!.status().step === 'propose'),
+  );
+  cluster.clock.block(3_000);
+  expect(await cluster.until(3n, 20_000)).toBe(true);
+  expect(cluster.members[0]!.database.blocks[3]!.certificate!.round).toBe(0);
+  expectSound(cluster);
+  await cluster.stopAll();
+});
