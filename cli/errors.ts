@@ -99,8 +99,10 @@ const HINTS: Partial<Record<ExitCode, string>> = {
 };
 
 /** viem's messages carry URL, body and version lines; the first paragraph says what went wrong. */
-const shortMessage = (error: Error & { shortMessage?: unknown }): string =>
-  typeof error.shortMessage === 'string' ? error.shortMessage : error.message;
+const shortMessage = (error: Error & { shortMessage?: unknown; url?: unknown }): string => {
+  if (typeof error.shortMessage !== 'string') return error.message;
+  return typeof error.url === 'string' ? `${error.shortMessage} (${error.url})` : error.shortMessage;
+};
 
 export const toCliError = (error: unknown): CliError => {
   if (error instanceof CliError) return error;
