@@ -25,12 +25,21 @@ const bitmapOf = (state: HeightState, votes: readonly SignedVote[]): Uint8Array 
   return bitmap;
 };
 
-/** The newest rounds, and those that a lock or a valid value rests on, whatever their age. */
+/** Left for rounds ahead when the rounds behind would fill a summary. */
+const AHEAD_SUMMARY_ROUNDS = 8;
+
+/**
+ * The rounds that a lock or a valid value rests on, whatever their age; then those up to the next one, newest first;
+ * then those ahead, nearest first: whoever signs for rounds far ahead cannot crowd out the one that is decided now.
+ */
 const relayedRounds = (state: HeightState): readonly number[] => {
-  const { locked, valid } = state.round;
+  const { round, locked, valid } = state.round;
   const all = [...new Set([...keptRounds(state), ...state.proposals.keys()])].sort((a, b) => b - a);
-  const pinned = [locked?.round, valid?.round].filter((round) => round !== undefined && all.includes(round));
-  return [...new Set([...(pinned as number[]), ...all])].slice(0, MAX_SUMMARY_ROUNDS);
+  const pinned = all.filter((at) => at === locked?.round || at === valid?.round);
+  const reached = all.filter((at) => at <= round + 1 && !pinned.includes(at));
+  const ahead = all.filter((at) => at > round + 1 && !pinned.includes(at)).reverse();
+  const room = MAX_SUMMARY_ROUNDS - pinned.length - Math.min(ahead.length, AHEAD_SUMMARY_ROUNDS);
+  return [...pinned, ...reached.slice(0, room), ...ahead].slice(0, MAX_SUMMARY_ROUNDS);
 };
 
 export type HasPayload = (payloadHash: Hash) => boolean;
