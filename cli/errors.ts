@@ -50,6 +50,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   ETIMEDOUT: EXIT.timeout,
   TIMEOUT: EXIT.timeout,
   TIMED_OUT: EXIT.timeout,
+  EADDRINUSE: EXIT.config,
   EACCES: EXIT.denied,
   EPERM: EXIT.denied,
   WRONG_PASSPHRASE: EXIT.denied,
@@ -57,6 +58,12 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   MISMATCH: EXIT.verification,
   VERIFICATION_FAILED: EXIT.verification,
   ROOT_MISMATCH: EXIT.verification,
+  DIVERGED: EXIT.verification,
+  BAD_BLOCK: EXIT.verification,
+  BAD_CERTIFICATE: EXIT.verification,
+  WRONG_DATA_FOLDER: EXIT.config,
+  CRYPTO_UNAVAILABLE: EXIT.config,
+  BAD_OPTIONS: EXIT.config,
   WRONG_CHAIN: EXIT.config,
   WRONG_SIGNER: EXIT.config,
   DEPLOYER_USED: EXIT.config,
@@ -72,6 +79,13 @@ const BY_CLASS: Readonly<Record<string, ExitCode>> = {
   KeyError: EXIT.config,
   ConfigError: EXIT.config,
   PrimitiveError: EXIT.usage,
+  NodeError: EXIT.config,
+  FolderLockError: EXIT.config,
+  RelayerError: EXIT.config,
+  RelayerSetError: EXIT.config,
+  JournalError: EXIT.config,
+  WalError: EXIT.config,
+  L1StoreError: EXIT.config,
   DeploymentError: EXIT.verification,
   GuardError: EXIT.guard,
   HttpRequestError: EXIT.unreachable,
@@ -98,6 +112,10 @@ const HINTS: Partial<Record<ExitCode, string>> = {
   [EXIT.timeout]: 'Nothing is lost: run the same command again and it goes on where it stopped.',
 };
 
+const HINTS_BY_CODE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Stop the process that listens there, or configure another port.',
+};
+
 /** viem's messages carry URL, body and version lines; the first paragraph says what went wrong. */
 const shortMessage = (error: Error & { shortMessage?: unknown; url?: unknown }): string => {
   if (typeof error.shortMessage !== 'string') return error.message;
@@ -110,7 +128,7 @@ export const toCliError = (error: unknown): CliError => {
     return new CliError(String(error), { code: 'INTERNAL', exitCode: EXIT.internal });
   const exitCode = findExit(error) ?? EXIT.internal;
   const { code } = error as { code?: unknown };
-  const hint = HINTS[exitCode];
+  const hint = (typeof code === 'string' ? HINTS_BY_CODE[code] : undefined) ?? HINTS[exitCode];
   return new CliError(shortMessage(error), {
     code: typeof code === 'string' ? code : exitCode === EXIT.internal ? 'INTERNAL' : error.name,
     exitCode,

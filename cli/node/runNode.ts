@@ -77,10 +77,13 @@ const FAULT_EXIT: Readonly<Record<string, ExitCode>> = {
   DIVERGENCE: EXIT.verification,
 };
 
+const exitOfFault = (code: string): ExitCode =>
+  code.startsWith('GUARD_') ? EXIT.guard : (FAULT_EXIT[code] ?? EXIT.internal);
+
 const faultToError = ({ code, message }: NodeFault): CliError =>
   new CliError(message, {
     code,
-    exitCode: FAULT_EXIT[code] ?? EXIT.internal,
+    exitCode: exitOfFault(code),
     hint: 'The node stopped by itself and signs nothing more: find out why before it is started again.',
   });
 

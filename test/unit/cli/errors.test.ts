@@ -3,6 +3,7 @@ import { DeploymentError } from '#bridge/deployment/errors.ts';
 import { CrossingError } from '#bridge/user/errors.ts';
 import { CliError, EXIT, toCliError } from '#cli/errors.ts';
 import { GenesisError } from '#genesis/errors.ts';
+import { ChainError } from '#node/chain.ts';
 import { KeyError } from '#node/keys/errors.ts';
 
 const exitOf = (error: unknown): number => toCliError(error).exitCode;
@@ -38,6 +39,15 @@ test('coded errors keep their code and get the exit code of their kind', () => {
   expect(exitOf(new DeploymentError('VERIFICATION_FAILED', 'x'))).toBe(EXIT.verification);
   expect(exitOf(new CrossingError('TIMED_OUT', 'x'))).toBe(EXIT.timeout);
   expect(exitOf(new CrossingError('WRONG_CHAIN', 'x'))).toBe(EXIT.config);
+  expect(exitOf(new ChainError('WRONG_DATA_FOLDER', 'x'))).toBe(EXIT.config);
+  expect(exitOf(new ChainError('DIVERGED', 'x'))).toBe(EXIT.verification);
+  expect(exitOf(Object.assign(new Error('x'), { name: 'GuardError', code: 'GUARD_BACKWARD' }))).toBe(
+    EXIT.guard,
+  );
+  expect(toCliError(Object.assign(new Error('x'), { code: 'EADDRINUSE' }))).toMatchObject({
+    exitCode: EXIT.config,
+    hint: expect.stringContaining('another port'),
+  });
   expect(toCliError(new KeyError('EXISTS', 'x')).code).toBe('EXISTS');
 });
 
