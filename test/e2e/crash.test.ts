@@ -137,7 +137,7 @@ describe(`kill -9 of everything; replay with CAUSEWAY_CRASH_SEED=${seed} npm tes
 
     devnet = await startDevnet({ data, portBase });
     for (const url of devnet.urls) await remember(url);
-    expect(committed.size).toBeGreaterThan(10);
+    expect(committed.size).toBeGreaterThan(4);
 
     // Each crossing that was ever begun left exactly one deposit, mint, burn and claim.
     const peg = await pegAt(devnet, 0);
