@@ -1,39 +1,19 @@
-import { createBlockHeaderFromRLP } from "@ethereumjs/block";
-import { Common, Hardfork, Mainnet } from "@ethereumjs/common";
-import { createMPT } from "@ethereumjs/mpt";
-import {
-  getContractAddress,
-  keccak256,
-  recoverAddress,
-  serializeTransaction,
-} from "viem";
-import {
-  readGatewayRelayers,
-  readGatewayState,
-} from "#bridge/encoding/gatewaySlots.ts";
-import { EMPTY_OUTBOX_ROOT } from "#bridge/encoding/outboxTree.ts";
-import { checkpointToValueId } from "#consensus/digests.ts";
-import {
-  bytesToHex,
-  type Hash,
-  ZERO_ADDRESS,
-  ZERO_HASH,
-} from "#consensus/primitives.ts";
-import { buildGenesis } from "#genesis/genesis.ts";
-import { GATEWAY_PREFUND_WEI, PREDEPLOYS } from "#genesis/predeploys.ts";
-import type { Genesis, GenesisAccount } from "#genesis/spec.ts";
-import { parseSpec } from "#genesis/specFile.ts";
-import { computeStateRoot } from "#genesis/stateRoot.ts";
-import {
-  BEACON_ROOTS_CODE,
-  DETERMINISTIC_DEPLOYER_CODE,
-  HISTORY_STORAGE_CODE,
-} from "#genesis/systemCode.ts";
-import { readValidatorSet } from "#genesis/validatorSetSlots.ts";
-import {
-  EXAMPLE_CODE,
-  EXAMPLE_SPEC_JSON,
-} from "#test/unit/genesis/exampleSpec.ts";
+import { createBlockHeaderFromRLP } from '@ethereumjs/block';
+import { Common, Hardfork, Mainnet } from '@ethereumjs/common';
+import { createMPT } from '@ethereumjs/mpt';
+import { getContractAddress, keccak256, recoverAddress, serializeTransaction } from 'viem';
+import { readGatewayRelayers, readGatewayState } from '#bridge/encoding/gatewaySlots.ts';
+import { EMPTY_OUTBOX_ROOT } from '#bridge/encoding/outboxTree.ts';
+import { checkpointToValueId } from '#consensus/digests.ts';
+import { bytesToHex, type Hash, ZERO_ADDRESS, ZERO_HASH } from '#consensus/primitives.ts';
+import { buildGenesis } from '#genesis/genesis.ts';
+import { GATEWAY_PREFUND_WEI, PREDEPLOYS } from '#genesis/predeploys.ts';
+import type { Genesis, GenesisAccount } from '#genesis/spec.ts';
+import { parseSpec } from '#genesis/specFile.ts';
+import { computeStateRoot } from '#genesis/stateRoot.ts';
+import { BEACON_ROOTS_CODE, DETERMINISTIC_DEPLOYER_CODE, HISTORY_STORAGE_CODE } from '#genesis/systemCode.ts';
+import { readValidatorSet } from '#genesis/validatorSetSlots.ts';
+import { EXAMPLE_CODE, EXAMPLE_SPEC_JSON } from '#test/unit/genesis/exampleSpec.ts';
 
 const spec = parseSpec(EXAMPLE_SPEC_JSON);
 let genesis: Genesis;
@@ -48,23 +28,21 @@ const reader = (address: string) => {
   return async (slot: Hash): Promise<Hash> => storage.get(slot) ?? ZERO_HASH;
 };
 
-test("the same inputs give the same hashes on any machine", () => {
+test('the same inputs give the same hashes on any machine', () => {
   expect({
     specHash: genesis.specHash,
     stateRoot: genesis.stateRoot,
     genesisHash: genesis.genesisHash,
     valueId: genesis.valueId,
-  }).toMatchInlineSnapshot(`
-   {
-     "genesisHash": "0xd2e2d678fc2ef3c043bddf56ac3bd8230fcaa88051307cc32b8b19d582693562",
-     "specHash": "0x0533e20e26d04d9a2f7223961b73d46d5fa89c19f4b5f521610c1ba6803cae67",
-     "stateRoot": "0x6cff98f4de9fec1ed9f61904fedba04c4998ed1d870c71706a8941b9b3abde6b",
-     "valueId": "0x39de2fc2568852c46ebc3d6599354d1a6ab8744206dee9fed229b60bd184240c",
-   }
-  `);
+  }).toEqual({
+    genesisHash: '0xd2e2d678fc2ef3c043bddf56ac3bd8230fcaa88051307cc32b8b19d582693562',
+    specHash: '0x0533e20e26d04d9a2f7223961b73d46d5fa89c19f4b5f521610c1ba6803cae67',
+    stateRoot: '0x6cff98f4de9fec1ed9f61904fedba04c4998ed1d870c71706a8941b9b3abde6b',
+    valueId: '0x39de2fc2568852c46ebc3d6599354d1a6ab8744206dee9fed229b60bd184240c',
+  });
 });
 
-test("block 0 is a standard Osaka header with the fields of RULES 6", () => {
+test('block 0 is a standard Osaka header with the fields of RULES 6', () => {
   const common = new Common({
     chain: { ...Mainnet, chainId: 42424 },
     hardfork: Hardfork.Osaka,
@@ -87,11 +65,11 @@ test("block 0 is a standard Osaka header with the fields of RULES 6", () => {
   expect(bytesToHex(header.extraData)).toBe(genesis.validators.hash);
   expect(bytesToHex(header.stateRoot)).toBe(genesis.stateRoot);
   expect(bytesToHex(header.requestsHash!)).toBe(
-    "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    '0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
   );
 });
 
-test("the checkpoint of height 0 is empty but for the block and its validators", () => {
+test('the checkpoint of height 0 is empty but for the block and its validators', () => {
   expect(genesis.checkpoint).toEqual({
     height: 0n,
     blockHash: genesis.genesisHash,
@@ -105,7 +83,7 @@ test("the checkpoint of height 0 is empty but for the block and its validators",
   expect(genesis.valueId).toBe(checkpointToValueId(genesis.checkpoint));
 });
 
-test("the gateway is pre-funded and its counters start at the backed sum (RULES 51)", async () => {
+test('the gateway is pre-funded and its counters start at the backed sum (RULES 51)', async () => {
   expect(account(PREDEPLOYS.pegGateway)).toMatchObject({
     balanceWei: GATEWAY_PREFUND_WEI,
     nonce: 1n,
@@ -124,50 +102,39 @@ test("the gateway is pre-funded and its counters start at the backed sum (RULES 
   });
 });
 
-test("both validator lists hold the specification’s set", async () => {
-  for (const list of ["active", "pending"] as const)
-    expect(
-      await readValidatorSet(reader(PREDEPLOYS.validatorSet), list),
-    ).toEqual(genesis.validators);
+test('both validator lists hold the specification’s set', async () => {
+  for (const list of ['active', 'pending'] as const)
+    expect(await readValidatorSet(reader(PREDEPLOYS.validatorSet), list)).toEqual(genesis.validators);
 });
 
-test("addresses of later system contracts hold nothing", () => {
-  for (const name of [
-    "governance",
-    "permissions",
-    "feePolicy",
-    "upgradePlan",
-    "treasury",
-  ] as const)
+test('addresses of later system contracts hold nothing', () => {
+  for (const name of ['governance', 'permissions', 'feePolicy', 'upgradePlan', 'treasury'] as const)
     expect(account(PREDEPLOYS[name])).toBeUndefined();
 });
 
-test("the real predeploys give a genesis too, another one", async () => {
+test('the real predeploys give a genesis too, another one', async () => {
   const real = await buildGenesis(spec);
   expect(real.specHash).not.toBe(genesis.specHash);
-  expect(
-    real.accounts.find(({ address }) => address === PREDEPLOYS.beaconRoots)
-      ?.code,
-  ).toEqual(BEACON_ROOTS_CODE);
+  expect(real.accounts.find(({ address }) => address === PREDEPLOYS.beaconRoots)?.code).toEqual(
+    BEACON_ROOTS_CODE,
+  );
 });
 
-test("the state root does not depend on the order of accounts or slots", async () => {
+test('the state root does not depend on the order of accounts or slots', async () => {
   const shuffled = genesis.accounts
     .map((entry) => ({ ...entry, storage: [...entry.storage].reverse() }))
     .reverse();
   expect(await computeStateRoot(shuffled)).toBe(genesis.stateRoot);
-  expect(await computeStateRoot([])).toBe(
-    bytesToHex((await createMPT()).EMPTY_TRIE_ROOT),
-  );
+  expect(await computeStateRoot([])).toBe(bytesToHex((await createMPT()).EMPTY_TRIE_ROOT));
 });
 
-test("standard system code is what mainnet has", async () => {
+test('standard system code is what mainnet has', async () => {
   expect(keccak256(BEACON_ROOTS_CODE)).toBe(
-    "0xf57acd40259872606d76197ef052f3d35588dadf919ee1f0e3cb9b62d3f4b02c",
+    '0xf57acd40259872606d76197ef052f3d35588dadf919ee1f0e3cb9b62d3f4b02c',
   );
   // EIP-4788 was deployed by a keyless transaction: its made-up signature fits only the exact code.
   const unsigned = serializeTransaction({
-    type: "legacy",
+    type: 'legacy',
     nonce: 0,
     gas: 250_000n,
     gasPrice: 1_000_000_000_000n,
@@ -176,16 +143,14 @@ test("standard system code is what mainnet has", async () => {
   const from = await recoverAddress({
     hash: keccak256(unsigned),
     signature: {
-      r: `0x${"0539".padStart(64, "0")}`,
-      s: `0x${"1b9b6eb1f0".padStart(64, "0")}`,
+      r: `0x${'0539'.padStart(64, '0')}`,
+      s: `0x${'1b9b6eb1f0'.padStart(64, '0')}`,
       yParity: 0,
     },
   });
-  expect(getContractAddress({ from, nonce: 0n }).toLowerCase()).toBe(
-    PREDEPLOYS.beaconRoots,
-  );
+  expect(getContractAddress({ from, nonce: 0n }).toLowerCase()).toBe(PREDEPLOYS.beaconRoots);
   expect(HISTORY_STORAGE_CODE.length).toBe(83);
   expect(keccak256(DETERMINISTIC_DEPLOYER_CODE)).toBe(
-    "0x2fa86add0aed31f33a762c9d88e807c475bd51d0f52bd0955754b2608f7e4989",
+    '0x2fa86add0aed31f33a762c9d88e807c475bd51d0f52bd0955754b2608f7e4989',
   );
 });
