@@ -1,8 +1,8 @@
 /**
  * The sign guard: what this key last signed, durable before a signature is released (RULES 13).
  *
- * Owns (height, round, step, digest, signature) of the newest signature and the height's last non-nil precommit, which
- * is the lock. It is not the WAL: the WAL replays, the guard refuses. Invariants: (height, round, step) never goes
+ * Owns (height, round, step, valueId, digest, signature) of the newest signature, enough to repeat a vote whose log is
+ * lost, and the height's last non-nil precommit, which is the lock. It is not the WAL: the WAL replays, the guard refuses. Invariants: (height, round, step) never goes
  * back; one (height, round, step) has one digest; a prevote for another value than the lock's needs a polka for that
  * value from a round ≥ the lock's (line 29); no state means refuse, never zero.
  *
@@ -19,6 +19,7 @@ import {
   toBigEndian,
   ZERO_HASH,
 } from '#consensus/primitives.ts';
+import { NIL, type SignedVote } from '#consensus/types.ts';
 import { crc32 } from '#node/consensus/crc32.ts';
 import type { Disk, DiskFile } from '#node/consensus/disk.ts';
 
@@ -34,6 +35,8 @@ export type GuardState = {
   readonly height: bigint;
   readonly round: number;
   readonly step: GuardStep;
+  /** The value voted for, `NIL` for nil; null for a proposal. */
+  readonly valueId: Hash | null;
   readonly digest: Hash;
   /** Null only in the state that initialisation writes. */
   readonly signature: Signature | null;
@@ -86,12 +89,13 @@ export type GuardOwner = { readonly validator: Address; readonly genesisHash: Ha
 
 const MAGIC = new TextEncoder().encode('CWGUARD\x01');
 const SLOT_OFFSETS = [0, 4_096] as const;
-const SLOT_BYTES = 227;
+const SLOT_BYTES = 252;
 
 const INITIAL: GuardState = {
   height: 0n,
   round: 0,
   step: 'proposal',
+  valueId: null,
   digest: ZERO_HASH,
   signature: null,
   lock: null,
@@ -115,7 +119,7 @@ const encodeSlot = (sequence: bigint, state: GuardState, owner: GuardOwner): Uin
     uintBytes(state.lock === null ? 0 : 1, 1),
     uintBytes(state.lock?.round ?? 0, 4),
     hexToBytes(state.lock?.valueId ?? ZERO_HASH),
-    new Uint8Array(7),
+    hexToBytes(state.valueId ?? ZERO_HASH),
   );
   return concatBytes(fields, uintBytes(crc32(fields), 4));
 };
@@ -144,6 +148,7 @@ const decodeSlot = (bytes: Uint8Array): Slot | null => {
       height: view.getBigUint64(68),
       round: view.getUint32(76),
       step,
+      valueId: step === 'proposal' ? null : (bytesToHex(slice(216, 32)) as Hash),
       digest: bytesToHex(slice(81, 32)) as Hash,
       signature: view.getUint8(113) === 1 ? (bytesToHex(slice(114, 65)) as Signature) : null,
       lock,
@@ -203,8 +208,18 @@ const nextState = (state: GuardState, request: GuardRequest, signature: Signatur
   const { height, round, step, digest, valueId } = request;
   const kept = state.height === height ? state.lock : null;
   const lock = step === 'precommit' && valueId !== null ? { round, valueId } : kept;
-  return { height, round, step, digest, signature, lock };
+  const voted = step === 'proposal' ? null : (valueId ?? NIL);
+  return { height, round, step, valueId: voted, digest, signature, lock };
 };
+
+/** The newest signature as a vote of ours, to be repeated when the log that held it is lost; null if it is none. */
+export const guardToVote = (
+  { height, round, step, valueId, signature }: GuardState,
+  validator: Address,
+): SignedVote | null =>
+  step === 'proposal' || valueId === null || signature === null
+    ? null
+    : { type: step, height, round, valueId, validator, signature, payloadHash: null };
 
 const newestSlot = (bytes: Uint8Array): Slot | null => {
   const slots = SLOT_OFFSETS.map((offset) => decodeSlot(bytes.subarray(offset, offset + SLOT_BYTES)));

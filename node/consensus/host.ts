@@ -32,7 +32,7 @@ import { answerRequest } from '#node/consensus/answers.ts';
 import type { CancelTimer } from '#node/consensus/clock.ts';
 import { explainDivergence, findDivergence, type PayloadClaim } from '#node/consensus/divergence.ts';
 import { Fetcher } from '#node/consensus/fetcher.ts';
-import { compareSigningOrder, type SignGuard } from '#node/consensus/guard.ts';
+import { compareSigningOrder, guardToVote, type SignGuard } from '#node/consensus/guard.ts';
 import { startGuard } from '#node/consensus/guardStart.ts';
 import type {
   Halt,
@@ -397,6 +397,7 @@ export class ConsensusHost {
     for (const vote of recovery.ownVotes)
       await this.#guard?.raise(voteToGuardState(this.#options.domain, vote));
     for (const proposal of recovery.ownProposals) await this.#raiseByProposal(proposal);
+    this.#repeatGuardedVote(life, recovery.ownVotes);
     for (const effect of recovery.outstanding) await this.#perform(life, effect);
     if (life.over) return;
     this.#intake.enterHeight(height);
@@ -446,12 +447,31 @@ export class ConsensusHost {
     return state?.height === height ? state.lock : null;
   }
 
+  /**
+   * A vote that only the guard still knows (its log is lost) binds us like any other: it is told to the engine, and it
+   * goes out again, because no other one may be signed for its step and the round may wait for it.
+   */
+  #repeatGuardedVote(life: HeightLife, logged: readonly SignedVote[]): void {
+    const state = this.#guard?.state();
+    const vote = state?.height === life.height ? guardToVote(state, this.#self) : null;
+    if (vote === null || logged.some(({ signature }) => signature === vote.signature)) return;
+    this.#enqueueInput(life, { type: 'ownVote', vote });
+  }
+
   async #raiseByProposal(
     proposal: Proposal & { readonly signature: SignedVote['signature'] },
   ): Promise<void> {
     const { height, round, signature } = proposal;
     const digest = proposalDigest(this.#options.domain, proposal);
-    await this.#guard?.raise({ height, round, step: 'proposal', digest, signature, lock: null });
+    await this.#guard?.raise({
+      height,
+      round,
+      step: 'proposal',
+      valueId: null,
+      digest,
+      signature,
+      lock: null,
+    });
   }
 
   // ── WAL ─────────────────────────────────────────────────────────────────────────────────────────────────────

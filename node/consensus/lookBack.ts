@@ -19,6 +19,7 @@ export const voteToGuardState = (domain: ConsensusDomain, vote: SignedVote): Gua
   height: vote.height,
   round: vote.round,
   step: vote.type,
+  valueId: vote.valueId,
   digest: voteDigest(domain, vote),
   signature: vote.signature,
   lock:

@@ -1,9 +1,11 @@
 import { type Hash, type Signature, ZERO_HASH } from '#consensus/primitives.ts';
+import { NIL } from '#consensus/types.ts';
 import {
   GUARD_FILE,
   GuardError,
   type GuardRequest,
   type GuardStep,
+  guardToVote,
   initialiseGuard,
   openGuard,
   type SignGuard,
@@ -100,6 +102,24 @@ test('the signature is durable before it is released: after a crash the same dig
   expect(await refusal(again, request(5n, 0, 'prevote', hashOf(2)))).toBe('GUARD_CONFLICT');
 });
 
+test('the newest vote can be repeated from the guard alone, for a value or for nil; a proposal cannot', async () => {
+  const { disk, guard } = await fresh();
+  const reopened = async () => guardToVote((await openGuard(disk.copy(), OWNER))!.state(), OWNER.validator);
+  expect(await reopened()).toBeNull();
+  await guard.release(request(5n, 1, 'proposal', hashOf(1)), sign(1));
+  expect(await reopened()).toBeNull();
+  await guard.release(request(5n, 1, 'prevote', hashOf(2), hashOf(0xaa)), sign(2));
+  const vote = { height: 5n, round: 1, validator: OWNER.validator, payloadHash: null };
+  expect(await reopened()).toEqual({
+    ...vote,
+    type: 'prevote',
+    valueId: hashOf(0xaa),
+    signature: signatureOf(2),
+  });
+  await guard.release(request(5n, 1, 'precommit', hashOf(3)), sign(3));
+  expect(await reopened()).toEqual({ ...vote, type: 'precommit', valueId: NIL, signature: signatureOf(3) });
+});
+
 test('a failing sync releases nothing, and nothing afterwards', async () => {
   const { disk, guard } = await fresh();
   disk.failSync = true;
@@ -164,6 +184,7 @@ test('is raised by a newer vote found elsewhere, lock included, and never lowere
     height: 9n,
     round: 4,
     step: 'precommit',
+    valueId: hashOf(0xcc),
     digest: hashOf(7),
     signature: signatureOf(7),
     lock: { round: 4, valueId: hashOf(0xcc) },

@@ -1,3 +1,4 @@
+import { proposerAt } from '#consensus/proposer.ts';
 import { walFileName } from '#node/consensus/wal.ts';
 import { Cluster, type Member } from './cluster.ts';
 import { DEPOSITS_HASH } from './fakeChain.ts';
@@ -152,6 +153,27 @@ test('a restart in the middle of a height repeats the same signatures', async ()
   const after = new Map(sentVotes(cluster.hub).map(({ step, signature }) => [step, signature]));
   for (const { step, signature } of before) expect(after.get(step)).toBe(signature);
   expectSound(cluster);
+  await cluster.stopAll();
+});
+
+test('a vote that only the guard still knows is repeated, and the height that needs it goes on', async () => {
+  const cluster = new Cluster({ seed: 27 });
+  const proposer = proposerAt(cluster.set, 3n, 0);
+  const victim = cluster.members.find(({ key }) => key.address === proposer)!;
+  const quorum = [victim, ...others(cluster, victim).slice(0, 2)];
+  for (const member of quorum) await cluster.start(member);
+  expect(await cluster.until(2n, 60_000, quorum)).toBe(true);
+  // The proposer prevotes its payload where nobody hears it, and then loses its log.
+  cluster.hub.isCut = (a, b) => a === victim.name || b === victim.name;
+  await cluster.clock.advance(5_000);
+  expect(victim.host!.status()).toMatchObject({ height: 3n, round: 0, step: 'prevote' });
+  cluster.crash(victim, 1);
+  await victim.disk.remove(walFileName(3n));
+  cluster.hub.isCut = () => false;
+  await cluster.start(victim);
+  expect(await cluster.until(4n, 60_000, quorum)).toBe(true);
+  expect(signedTwice(cluster.hub)).toEqual([]);
+  expect(cluster.forks()).toEqual([]);
   await cluster.stopAll();
 });
 
