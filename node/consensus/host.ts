@@ -27,7 +27,7 @@ import { timeoutDurationMs } from '#consensus/timeouts.ts';
 import type { CommitCertificate, Payload, Proposal, SignedVote, Vote } from '#consensus/types.ts';
 import { isMember } from '#consensus/validatorSet.ts';
 import { hasQuorumFor, hasQuorumOfAny } from '#consensus/voteKeeper.ts';
-import type { CommittedBlock, Derivation, Head } from '#node/chain.ts';
+import { ChainError, type CommittedBlock, type Derivation, type Head } from '#node/chain.ts';
 import { answerRequest } from '#node/consensus/answers.ts';
 import type { CancelTimer } from '#node/consensus/clock.ts';
 import { explainDivergence, findDivergence, type PayloadClaim } from '#node/consensus/divergence.ts';
@@ -731,9 +731,14 @@ export class ConsensusHost {
     return derivation;
   }
 
+  /**
+   * Is it proposed in a round that has come or comes next? Execution is the scarce thing: a validator may sign a
+   * proposal for every later round of its own, and payloads for those wait until their round asks for them.
+   */
   #isWanted(payloadHash: Hash): boolean {
+    const last = this.#state.round.round + 1;
     for (const { first } of this.#state.proposals.values())
-      if (first.payloadHash === payloadHash) return true;
+      if (first.payloadHash === payloadHash && first.round <= last) return true;
     return false;
   }
 
@@ -932,7 +937,7 @@ export class ConsensusHost {
       derivation = await this.#deriveOnce(life, payloadHash, payload);
       if (life.over) return;
       if (derivation.valid && derivation.valueId === certificate.valueId) {
-        await this.#deps.chain.commit(certificate.valueId, certificate);
+        await this.#commitDerived(life, payload, certificate);
         return;
       }
     } catch (error) {
@@ -945,6 +950,18 @@ export class ConsensusHost {
       : { valid: false as const, reason: derivation.reason };
     const divergence = { valueId: certificate.valueId, payloadHash, ours, claimants: [] };
     this.halt('DIVERGENCE', explainDivergence(life.height, divergence, derivation, null));
+  }
+
+  /** The chain keeps the newest derivations only: after many rounds, one from long ago is made again. */
+  async #commitDerived(life: HeightLife, payload: Payload, certificate: CommitCertificate): Promise<void> {
+    const { chain } = this.#deps;
+    try {
+      await chain.commit(certificate.valueId, certificate);
+    } catch (error) {
+      if (!(error instanceof ChainError) || error.code !== 'UNKNOWN_VALUE' || life.over) throw error;
+      await chain.derive(payload);
+      await chain.commit(certificate.valueId, certificate);
+    }
   }
 
   #fetchForCommit(life: HeightLife, certificate: CommitCertificate, payloadHash: Hash): void {

@@ -1,9 +1,13 @@
+import { payloadToHash } from '#consensus/digests.ts';
 import { proposerAt } from '#consensus/proposer.ts';
+import { NIL } from '#consensus/types.ts';
+import { ChainError } from '#node/chain.ts';
+import { encodeMessage } from '#node/consensus/messages.ts';
 import { walFileName } from '#node/consensus/wal.ts';
 import { Cluster, type Member } from './cluster.ts';
 import { DEPOSITS_HASH } from './fakeChain.ts';
 import { FakeL1 } from './fakeL1.ts';
-import { hashOf } from './samples.ts';
+import { hashOf, signedProposal } from './samples.ts';
 import { sentVotes, signedTwice } from './signedTwice.ts';
 import { seededRandom } from './virtualClock.ts';
 
@@ -335,5 +339,54 @@ test('a thread that was blocked for three seconds reads what came in before it v
   expect(await cluster.until(3n, 20_000)).toBe(true);
   expect(cluster.members[0]!.database.blocks[3]!.certificate!.round).toBe(0);
   expectSound(cluster);
+  await cluster.stopAll();
+});
+
+test('a derivation that the chain has let go since is made again at the commit', async () => {
+  const cluster = new Cluster({ seed: 28 });
+  await cluster.startAll();
+  const { chain } = cluster.members[0]!;
+  const commit = chain.commit.bind(chain);
+  let refusals = 0;
+  chain.commit = (valueId, certificate) =>
+    refusals++ === 0
+      ? Promise.reject(new ChainError('UNKNOWN_VALUE', 'let go'))
+      : commit(valueId, certificate);
+  expect(await cluster.until(3n, 30_000)).toBe(true);
+  expect(refusals).toBeGreaterThan(1);
+  expect(cluster.members[0]!.halts).toEqual([]);
+  expectSound(cluster);
+  await cluster.stopAll();
+});
+
+test('payloads proposed for rounds that have not come are not executed', async () => {
+  const cluster = new Cluster({ seed: 29 });
+  const [target, , , liar] = cluster.members as [Member, Member, Member, Member];
+  const index = cluster.members.indexOf(liar);
+  await cluster.start(target);
+  const executed: number[] = [];
+  const derive = target.chain.derive.bind(target.chain);
+  target.chain.derive = (payload) => {
+    executed.push(payload.transactions.length);
+    return derive(payload);
+  };
+  const network = cluster.hub.join(liar.name, liar.key.address);
+  const { block } = target.chain.head();
+  for (let round = 4; round < 40; round++) {
+    if (proposerAt(cluster.set, 1n, round) !== liar.key.address) continue;
+    const payload = {
+      parentHash: block.hash,
+      timestamp: block.timestamp,
+      feeRecipient: liar.key.address,
+      transactions: [Uint8Array.of(round)],
+    };
+    const proposal = { height: 1n, round, polRound: -1, payloadHash: payloadToHash(payload), valueId: NIL };
+    const signed = signedProposal(proposal, index);
+    network.sendConsensus(target.name, encodeMessage({ type: 'proposal', proposal: signed }));
+    await cluster.clock.advance(30);
+    network.sendConsensus(target.name, encodeMessage({ type: 'payload', height: 1n, payload }));
+    await cluster.clock.advance(30);
+  }
+  expect(executed.filter((count) => count > 0)).toEqual([]);
   await cluster.stopAll();
 });
