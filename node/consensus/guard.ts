@@ -42,6 +42,8 @@ export type GuardState = {
   readonly signature: Signature | null;
   /** The last non-nil precommit of this height. */
   readonly lock: GuardLock | null;
+  /** Peers had to tell us of it: what else we signed in this height is not known, so nothing more is (RULES 14). */
+  readonly learned?: true;
 };
 
 export type GuardRequest = {
@@ -114,7 +116,7 @@ const encodeSlot = (sequence: bigint, state: GuardState, owner: GuardOwner): Uin
     uintBytes(state.round, 4),
     uintBytes(GUARD_STEPS.indexOf(state.step), 1),
     hexToBytes(state.digest),
-    uintBytes(state.signature === null ? 0 : 1, 1),
+    uintBytes(state.signature === null ? 0 : state.learned ? 2 : 1, 1),
     state.signature === null ? new Uint8Array(65) : hexToBytes(state.signature),
     uintBytes(state.lock === null ? 0 : 1, 1),
     uintBytes(state.lock?.round ?? 0, 4),
@@ -150,8 +152,9 @@ const decodeSlot = (bytes: Uint8Array): Slot | null => {
       step,
       valueId: step === 'proposal' ? null : (bytesToHex(slice(216, 32)) as Hash),
       digest: bytesToHex(slice(81, 32)) as Hash,
-      signature: view.getUint8(113) === 1 ? (bytesToHex(slice(114, 65)) as Signature) : null,
+      signature: view.getUint8(113) === 0 ? null : (bytesToHex(slice(114, 65)) as Signature),
       lock,
+      ...(view.getUint8(113) === 2 ? { learned: true as const } : {}),
     },
   };
 };
@@ -184,6 +187,11 @@ export const checkGuard = (state: GuardState, request: GuardRequest): Signature 
       `expected the ${describe(request)} with digest ${state.digest}, found ${request.digest}: signing both would be equivocation`,
     );
   }
+  if (state.learned && state.height === request.height)
+    throw new GuardError(
+      'GUARD_BACKWARD',
+      `expected something above height ${state.height}, in which peers knew a newer vote of ours than this guard, found the ${describe(request)}: not signed`,
+    );
   checkLock(state, request);
   return null;
 };

@@ -1132,7 +1132,7 @@ export class ConsensusHost {
         'peers know a newer vote of ours than the sign guard: abstaining from that height',
       );
       this.#signing.abstain(newest.height);
-      await this.#guard.raise(newest);
+      await this.#guard.raise({ ...newest, learned: true });
     }
     this.#signing.finishLookBack();
   }

@@ -195,3 +195,23 @@ test('is raised by a newer vote found elsewhere, lock included, and never lowere
   expect(guard.state()).toEqual(found);
   expect(await refusal(guard, request(9n, 4, 'precommit', hashOf(1)))).toBe('GUARD_CONFLICT');
 });
+
+test('a vote that peers had to tell us of ends its height for this key, restarts included', async () => {
+  const { disk, guard } = await fresh();
+  await guard.raise({
+    height: 9n,
+    round: 4,
+    step: 'prevote',
+    valueId: NIL,
+    digest: hashOf(7),
+    signature: signatureOf(7),
+    lock: null,
+    learned: true,
+  });
+  disk.crash();
+  const again = (await openGuard(disk, OWNER))!;
+  expect(await refusal(again, request(9n, 5, 'prevote', hashOf(1), hashOf(0xbb)))).toBe('GUARD_BACKWARD');
+  expect(await again.release(request(10n, 0, 'prevote', hashOf(2), hashOf(0xbb)), sign(2))).toBe(
+    signatureOf(2),
+  );
+});
