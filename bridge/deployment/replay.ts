@@ -38,11 +38,9 @@ export type ReplayedDeposit = {
 const RICH = 1n << 160n;
 const GAS = 16_777_216n;
 
-/** @throws DeploymentError REPLAY_FAILED */
-export const replayDeployment = async (
-  manifest: PegManifest,
-  deposits: readonly ReplayedDeposit[] = [],
-): Promise<readonly ReplayedContract[]> => {
+type Replay = { readonly evm: EVM; readonly stateManager: MerkleStateManager };
+
+const replay = async (manifest: PegManifest, deposits: readonly ReplayedDeposit[]): Promise<Replay> => {
   const common = createCustomCommon({ chainId: Number(manifest.l1ChainId) }, Mainnet, {
     hardfork: Hardfork.Osaka,
   });
@@ -67,8 +65,16 @@ export const replayDeployment = async (
     const data = encodeFunctionData({ abi: pegVaultAbi, functionName: 'deposit', args: [recipient] });
     await run(evm, 'a deposit', from, vault, data, amount);
   }
-  await stateManager.flush();
+  return { evm, stateManager };
+};
 
+/** @throws DeploymentError REPLAY_FAILED */
+export const replayDeployment = async (
+  manifest: PegManifest,
+  deposits: readonly ReplayedDeposit[] = [],
+): Promise<readonly ReplayedContract[]> => {
+  const { stateManager } = await replay(manifest, deposits);
+  await stateManager.flush();
   const contracts = [
     { name: 'factory', address: manifest.addresses.factory },
     ...manifest.creations.map(({ name, address }) => ({ name, address })),
@@ -83,6 +89,28 @@ export const replayDeployment = async (
       return { name, address, code: bytesToHex(code), storageRoot: bytesToHash(account.storageRoot) };
     }),
   );
+};
+
+/**
+ * Whether the verifier, as it was born, takes this call: then the genesis' own validators and relayers have signed,
+ * which none of them does before it has verified the deployment itself.
+ * @throws DeploymentError REPLAY_FAILED
+ */
+export const acceptsFirstCheckpoint = async (
+  manifest: PegManifest,
+  deposits: readonly ReplayedDeposit[],
+  data: Hex,
+): Promise<boolean> => {
+  const { evm } = await replay(manifest, deposits);
+  const caller = createAddressFromString(manifest.deployer);
+  const { execResult } = await evm.runCall({
+    caller,
+    origin: caller,
+    to: createAddressFromString(manifest.addresses.verifier),
+    data: hexToBytes(data),
+    gasLimit: GAS,
+  });
+  return execResult.exceptionError === undefined;
 };
 
 const run = async (

@@ -5,14 +5,28 @@
  * finalised block; for a node that starts at height 0 storage is compared too, by its root at the end of the
  * deployment's block, and the backed sum must be locked. An endpoint without that block's state is asked for the
  * finalised one instead: before the first checkpoint nothing but deposits can have moved storage, and deposits are
- * replayed; once a checkpoint was accepted the node joins a chain that others verified at its birth. Both sets of
- * signers that the verifier began with are compared always. A difference is a result, not an exception; a failing endpoint throws what viem throws.
+ * replayed. Where a checkpoint has moved it, its call is run on the replayed contracts: signatures that those take are
+ * the proof that validators and relayers verified this deployment at its birth. What the deployed contracts say of
+ * themselves proves nothing, because their storage is what is in doubt. Both sets of signers that the verifier began
+ * with are compared always. A difference is a result, not an exception; a failing endpoint throws what viem throws.
  */
 import { getAddress, type PublicClient } from 'viem';
 import { pegFactoryAbi, pegVaultAbi, pegVerifierAbi } from '#bridge/contracts/artifacts/contracts.ts';
 import type { PegManifest } from '#bridge/deployment/manifest.ts';
-import { type ReplayedContract, type ReplayedDeposit, replayDeployment } from '#bridge/deployment/replay.ts';
-import { type Address, type Hash, parseAddress, parseHash, ZERO_ADDRESS } from '#consensus/primitives.ts';
+import {
+  acceptsFirstCheckpoint,
+  type ReplayedContract,
+  type ReplayedDeposit,
+  replayDeployment,
+} from '#bridge/deployment/replay.ts';
+import {
+  type Address,
+  type Hash,
+  type Hex,
+  parseAddress,
+  parseHash,
+  ZERO_ADDRESS,
+} from '#consensus/primitives.ts';
 
 export type DeploymentFault =
   | 'WRONG_CHAIN'
@@ -153,13 +167,34 @@ const compareStorage = async (
   const at = await compareStorageAt(client, manifest, deploymentBlock, deploymentBlock);
   if (at?.ok !== false || at.code !== 'HISTORY_UNAVAILABLE') return at;
   if ((await compareStorageAt(client, manifest, deploymentBlock, finalizedBlock)) === null) return null;
-  const height = await client.readContract({
-    address: manifest.addresses.verifier,
+  return (await isAnchored(client, manifest, deploymentBlock, finalizedBlock)) ? null : at;
+};
+
+/** The first checkpoints may have come through another contract, whose call data says nothing here. */
+const MAX_FIRST_CHECKPOINTS = 8;
+
+const isAnchored = async (
+  client: PublicClient,
+  manifest: PegManifest,
+  fromBlock: bigint,
+  toBlock: bigint,
+): Promise<boolean> => {
+  const { vault, verifier } = manifest.addresses;
+  const accepted = await client.getContractEvents({
+    address: getAddress(verifier),
     abi: pegVerifierAbi,
-    functionName: 'latestHeight',
-    blockNumber: finalizedBlock,
+    eventName: 'CheckpointAccepted',
+    fromBlock,
+    toBlock,
+    strict: true,
   });
-  return height > 0n ? null : at;
+  for (const { transactionHash, blockNumber } of accepted.slice(0, MAX_FIRST_CHECKPOINTS)) {
+    const { to, input } = await client.getTransaction({ hash: transactionHash });
+    if (to === null || parseAddress(to) !== verifier) continue;
+    const deposits = await depositsIn(client, vault, fromBlock, blockNumber);
+    if (await acceptsFirstCheckpoint(manifest, deposits, input as Hex)) return true;
+  }
+  return false;
 };
 
 /** Deposits since the creation are replayed too: a stranger's deposit must not stop a chain's birth. */

@@ -1,5 +1,5 @@
 import { createWalletClient, type Hex, http, parseEther } from 'viem';
-import { pegFactoryAbi, pegVaultAbi } from '#bridge/contracts/artifacts/contracts.ts';
+import { pegFactoryAbi, pegVaultAbi, pegVerifierAbi } from '#bridge/contracts/artifacts/contracts.ts';
 import { type DeploymentIntent, deployPeg } from '#bridge/deployment/deployPeg.ts';
 import { DeploymentError } from '#bridge/deployment/errors.ts';
 import { encodeDeployAll } from '#bridge/deployment/manifest.ts';
@@ -318,9 +318,24 @@ describe('verification', () => {
       });
       await after.client.mine({ blocks: 3 });
       expect(await verdict()).toMatchObject({ ok: false, code: 'HISTORY_UNAVAILABLE' });
+      // A height that the planter wrote as well is no proof that anybody verified anything.
+      await after.client.setStorageAt({
+        address: peg.manifest.addresses.verifier,
+        index: 0,
+        value: `0x${'1'.padStart(16, '0')}${'0'.repeat(32)}${'1'.padStart(16, '0')}`,
+      });
+      await after.client.mine({ blocks: 3 });
+      expect(
+        await after.client.readContract({
+          address: peg.manifest.addresses.verifier,
+          abi: pegVerifierAbi,
+          functionName: 'latestHeight',
+        }),
+      ).toBe(1n);
+      expect(await verdict()).toMatchObject({ ok: false, code: 'HISTORY_UNAVAILABLE' });
       await after.client.revert({ id: clean });
 
-      // Once anchored, the chain was verified by those who began it: a wiped node may join.
+      // Once anchored by the genesis' own signers, they have verified it: a wiped node may join.
       const args = checkpointArguments(peg, checkpointAt(peg, 1n));
       await after.send(stranger, submitCheckpointCall(peg, args));
       await after.client.mine({ blocks: 3 });
