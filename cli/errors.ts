@@ -55,6 +55,8 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   EPERM: EXIT.denied,
   WRONG_PASSPHRASE: EXIT.denied,
   NOT_PERMITTED: EXIT.denied,
+  REFUSED: EXIT.denied,
+  REVERTED: EXIT.denied,
   MISMATCH: EXIT.verification,
   VERIFICATION_FAILED: EXIT.verification,
   ROOT_MISMATCH: EXIT.verification,
@@ -91,6 +93,7 @@ const BY_CLASS: Readonly<Record<string, ExitCode>> = {
   HttpRequestError: EXIT.unreachable,
   WebSocketRequestError: EXIT.unreachable,
   TimeoutError: EXIT.timeout,
+  InsufficientFundsError: EXIT.config,
 };
 
 const codedExit = (error: Error & { code?: unknown }): ExitCode | undefined =>

@@ -15,7 +15,7 @@ export type Deposited = {
   readonly amountWei: bigint;
 };
 
-/** @throws CrossingError REVERTED, TIMED_OUT; what the L1 refuses */
+/** @throws CrossingError REFUSED, REVERTED, TIMED_OUT; what the L1 refuses */
 export const depositEth = async (
   peg: Peg,
   request: {
@@ -33,6 +33,7 @@ export const depositEth = async (
     {
       to: peg.vault.address,
       value: request.amountWei,
+      abi: peg.vault.abi,
       data: encodeFunctionData({
         abi: peg.vault.abi,
         functionName: 'deposit',

@@ -1,5 +1,7 @@
 /** Why a crossing cannot go on, with what the user can do about it. */
 export type CrossingErrorCode =
+  /** The contract would refuse it: nothing was sent. */
+  | 'REFUSED'
   | 'REVERTED'
   | 'NOT_FOUND'
   | 'NOT_A_CROSSING'

@@ -5,8 +5,12 @@
  * has one is never signed again while that one can still be mined; the chain decides what has happened.
  */
 import {
+  type Abi,
   type Address,
+  BaseError,
+  decodeErrorResult,
   type Hex,
+  isHex,
   keccak256,
   type LocalAccount,
   type PublicClient,
@@ -32,6 +36,8 @@ export interface CrossingJournal {
   /** Crossings opened and not closed, oldest first. */
   unfinished(): readonly { readonly id: string; readonly details: Readonly<Record<string, string>> }[];
   sent(id: string, step: string): readonly SentStep[];
+  /** False: nothing of it was ever signed, so nothing of it can happen. */
+  hasSent(id: string): boolean;
   record(id: string, step: string, sent: SentStep): Promise<void>;
   /** Ends the use of the file. */
   end(): Promise<void>;
@@ -62,6 +68,7 @@ const createCrossingJournal = (journal: Journal<CrossingEntry>): CrossingJournal
     close: (id) => append({ t: 'closed', id }),
     unfinished: () => [...opened].map(([id, details]) => ({ id, details })),
     sent: (id, step) => steps.get(keyOf(id, step)) ?? [],
+    hasSent: (id) => [...steps.keys()].some((key) => key.startsWith(keyOf(id, ''))),
     record: (id, step, sent) => append({ t: 'sent', id, step, ...sent }),
     end: () => journal.close(),
   };
@@ -75,7 +82,13 @@ export const openCrossingJournal = async (path: string): Promise<CrossingJournal
 export const createMemoryCrossingJournal = (): CrossingJournal =>
   createCrossingJournal({ entries: [], append: async () => undefined, close: async () => undefined });
 
-export type StepCall = { readonly to: Address; readonly data: Hex; readonly value: bigint };
+/** @param abi names the errors with which the contract refuses */
+export type StepCall = {
+  readonly to: Address;
+  readonly data: Hex;
+  readonly value: bigint;
+  readonly abi?: Abi;
+};
 
 /** Where a step is recorded; `id` names the crossing. */
 export type StepRecord = { readonly journal: CrossingJournal; readonly id: string };
@@ -103,6 +116,22 @@ const minedReceipt = async (
   return null;
 };
 
+/** The contract's own error in a refused estimation, as its name and fields; null: the fault is another. */
+const namedRevert = (fault: unknown, abi: Abi): string | null => {
+  if (!(fault instanceof BaseError)) return null;
+  const carrier = fault.walk((cause) => isHex((cause as { data?: unknown }).data)) as { data: Hex } | null;
+  if (carrier === null) return null;
+  try {
+    const { errorName, abiItem, args = [] } = decodeErrorResult({ abi, data: carrier.data });
+    const fields = (args as readonly unknown[]).map((value, place) =>
+      `${abiItem.type === 'error' ? (abiItem.inputs[place]?.name ?? '') : ''} ${value}`.trim(),
+    );
+    return `${errorName}(${fields.join(', ')})`;
+  } catch {
+    return null;
+  }
+};
+
 const broadcast = async (client: PublicClient, raw: Hex): Promise<void> => {
   try {
     await client.sendRawTransaction({ serializedTransaction: raw });
@@ -115,14 +144,14 @@ const broadcast = async (client: PublicClient, raw: Hex): Promise<void> => {
 
 /**
  * Sends the call and waits until it is in a block; resumes where an earlier life of this step stopped.
- * @throws CrossingError REVERTED, TIMED_OUT; what the chain refuses
+ * @throws CrossingError REFUSED, REVERTED, TIMED_OUT; what the chain refuses
  */
 export const sendOnce = async (
   client: PublicClient,
   account: LocalAccount,
   { journal, id }: StepRecord,
   step: string,
-  call: StepCall,
+  { abi = [], ...call }: StepCall,
   wait: WaitOptions & { readonly pollMs: number },
 ): Promise<TransactionReceipt> => {
   const { address } = account;
@@ -134,12 +163,25 @@ export const sendOnce = async (
     return (await client.getTransactionCount({ address, blockTag: 'latest' })) <= newest.nonce;
   };
 
+  const estimateGas = async (): Promise<bigint> => {
+    try {
+      return await client.estimateGas({ account: address, ...call });
+    } catch (fault) {
+      const refusal = namedRevert(fault, abi);
+      if (refusal === null) throw fault;
+      throw new CrossingError(
+        'REFUSED',
+        `expected the contract to accept the ${step}, found that it refuses: ${refusal}; nothing was sent`,
+      );
+    }
+  };
+
   const sign = async (): Promise<void> => {
     const [chainId, nonce, fees, gas] = await Promise.all([
       client.getChainId(),
       client.getTransactionCount({ address, blockTag: 'pending' }),
       client.estimateFeesPerGas(),
-      client.estimateGas({ account: address, ...call }),
+      estimateGas(),
     ]);
     const raw = await account.signTransaction({
       type: 'eip1559',

@@ -60,7 +60,7 @@ const withdrawalContext = (peg: Peg): LeafContext => ({
   dstBridge: peg.addresses.vault,
 });
 
-/** @throws CrossingError REVERTED, TIMED_OUT; what the sidechain refuses */
+/** @throws CrossingError REFUSED, REVERTED, TIMED_OUT; what the sidechain refuses */
 export const withdrawEth = async (
   peg: Peg,
   request: {
@@ -78,6 +78,7 @@ export const withdrawEth = async (
     {
       to: peg.gateway.address,
       value: request.amountWei,
+      abi: peg.gateway.abi,
       data: encodeFunctionData({
         abi: peg.gateway.abi,
         functionName: 'withdraw',
@@ -246,7 +247,7 @@ export const findClaimed = async (peg: Peg, index: bigint): Promise<Claimed | nu
 /**
  * Claims on the L1. Anyone may; the leaf's recipient is paid. A withdrawal that is claimed already, by whomever,
  * is a success: the answer is that claim.
- * @throws CrossingError REVERTED, TIMED_OUT; what the L1 refuses
+ * @throws CrossingError REFUSED, REVERTED, TIMED_OUT; what the L1 refuses
  */
 export const claim = async (
   peg: Peg,
@@ -268,6 +269,7 @@ export const claim = async (
       {
         to: peg.vault.address,
         value: 0n,
+        abi: peg.vault.abi,
         data: encodeFunctionData({
           abi: peg.vault.abi,
           functionName: 'claim',

@@ -1,5 +1,6 @@
 /** What every bridge command begins with: the genesis, both chains, and for those that pay, an account. */
 import { createSignerAccount } from '#bridge/relayer/signerAccount.ts';
+import { CrossingError } from '#bridge/user/errors.ts';
 import { createPeg, type Peg, requireChains } from '#bridge/user/peg.ts';
 import { type CrossingJournal, openCrossingJournal } from '#bridge/user/steps.ts';
 import { CliError, EXIT } from '#cli/errors.ts';
@@ -86,7 +87,10 @@ export const recordCrossing = async (
   return { journal, id, ...request };
 };
 
-/** Runs one recorded crossing; it is closed only when `run` succeeds, so that a failure can be resumed. */
+/**
+ * Runs one recorded crossing. It is closed when `run` succeeds, and when it failed with nothing that could still
+ * happen: nothing signed, or reverted. Any other failure stays open, so that it can be resumed.
+ */
 export const withRecordedCrossing = async <T>(
   path: string,
   request: CrossingRequest,
@@ -98,6 +102,10 @@ export const withRecordedCrossing = async <T>(
     const result = await run(crossing);
     await crossing.journal.close(crossing.id);
     return result;
+  } catch (fault) {
+    const isReverted = fault instanceof CrossingError && fault.code === 'REVERTED';
+    if (isReverted || !crossing.journal.hasSent(crossing.id)) await crossing.journal.close(crossing.id);
+    throw fault;
   } finally {
     await crossing.journal.end();
   }

@@ -38,6 +38,7 @@ test('coded errors keep their code and get the exit code of their kind', () => {
   expect(exitOf(new DeploymentError('NOT_FUNDED', 'x'))).toBe(EXIT.config);
   expect(exitOf(new DeploymentError('VERIFICATION_FAILED', 'x'))).toBe(EXIT.verification);
   expect(exitOf(new CrossingError('TIMED_OUT', 'x'))).toBe(EXIT.timeout);
+  expect(exitOf(new CrossingError('REFUSED', 'x'))).toBe(EXIT.denied);
   expect(exitOf(new CrossingError('WRONG_CHAIN', 'x'))).toBe(EXIT.config);
   expect(exitOf(new ChainError('WRONG_DATA_FOLDER', 'x'))).toBe(EXIT.config);
   expect(exitOf(new ChainError('DIVERGED', 'x'))).toBe(EXIT.verification);

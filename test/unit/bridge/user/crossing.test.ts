@@ -269,6 +269,16 @@ test.each(['before the broadcast', 'after the broadcast'])(
   },
 );
 
+test('what the vault would refuse is named by the contract’s own error, and nothing is signed', async () => {
+  const journal = createMemoryCrossingJournal();
+  const request = { account: user.account, recipient, record: { journal, id: 'x' } };
+  await expect(depositEth(peg, { ...request, amountWei: 1n })).rejects.toMatchObject({
+    code: 'REFUSED',
+    message: expect.stringContaining('AmountOutOfRange(minimum 10000000000000, maximum'),
+  });
+  expect(journal.hasSent('x')).toBe(false);
+});
+
 test('a step whose nonce was used by something else is signed anew and made once', async () => {
   const journal = createMemoryCrossingJournal();
   const request = { account: user.account, recipient, amountWei: ETHER, record: { journal, id: 'x' } };
