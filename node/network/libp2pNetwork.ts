@@ -98,7 +98,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     if (lastComplaint.get(peerId) === message) return;
     if (lastComplaint.size > 4 * (allowList.size + 16)) lastComplaint.clear();
     lastComplaint.set(peerId, message);
-    logger.warn({ peerId, name: allowList.get(peerId)?.name ?? null }, message);
+    logger.warn({ peerId, peer: allowList.get(peerId)?.name ?? null }, message);
   };
 
   /** A listener's fault is this node's, and must not look like the network's. */
@@ -145,12 +145,12 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     }),
     onConnected: ({ peer, connections }) => {
       lastComplaint.delete(peer.peerId);
-      logger.info({ peerId: peer.peerId, name: peer.name, validator: peer.validator }, 'peer connected');
+      logger.info({ peerId: peer.peerId, peer: peer.name, validator: peer.validator }, 'peer connected');
       running?.announcer.connected(connections[0]!.remotePeer, connections[0]!);
       for (const listener of connectedListeners) notify(listener, peer);
     },
     onDisconnected: (peer) => {
-      logger.info({ peerId: peer.peerId, name: peer.name }, 'peer disconnected');
+      logger.info({ peerId: peer.peerId, peer: peer.name }, 'peer disconnected');
       running?.announcer.disconnected(peerIdFromString(peer.peerId));
       for (const listener of disconnectedListeners) notify(listener, peer);
       dialer.lost(peer.peerId);
@@ -265,7 +265,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     logger.debug({ peerId, fault, detail }, 'peer fault');
     if (!scores.fault(peerId, fault)) return;
     logger.warn(
-      { peerId, name: allowList.get(peerId)!.name, fault, detail, banMs: tuning.score.banMs },
+      { peerId, peer: allowList.get(peerId)!.name, fault, detail, banMs: tuning.score.banMs },
       'peer banned for a while: too many faults',
     );
     for (const link of links.values())
