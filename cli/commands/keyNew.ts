@@ -24,7 +24,7 @@ export const keyNew = defineCommand({
   path: ['key', 'new'],
   summary: 'create a key in a new keystore file',
   description:
-    'Creates a key in a Web3 keystore v3 file, readable by its owner only. A signing key (secp256k1) is for one role: consensus, relayer or deployer. A node key (ed25519) is a node’s PeerId. An existing file is never overwritten.',
+    'Creates a key in a Web3 keystore v3 file, readable by its owner only. A signing key (secp256k1) is for one role: consensus, relayer, deployer or user. A node key (ed25519) is a node’s PeerId. An existing file is never overwritten.',
   examples: [
     'key new --kind signing --out keys/consensus.json',
     'key new --kind node --out keys/node.json --passphrase-file keys/passphrase',

@@ -100,20 +100,22 @@ export const runCrossing = async ({ peg, accounts, journal, io }: CrossingInput)
   const account = privateKeyToAccount(viemBytesToHex(accounts.traveller.privateKey));
   const recipient = accounts.traveller.address;
   const tick = createTicker(io);
-  const step = (text: string): void => io.progress(`${io.style('green', '  ✓')} ${text}`);
+  const done = (text: string): void => io.progress(`${io.style('green', '  ✓')} ${text}`);
+  const step = (text: string, ...rest: readonly string[]): void =>
+    done([text.padEnd(32), ...rest].join('  '));
   io.progress(
     io.style('bold', crossing.resumed ? 'The interrupted crossing goes on' : 'ETH crosses both ways'),
   );
 
   let start = performance.now();
   const deposited = await depositEth(peg, { account, recipient, amountWei: depositWei, record, signal });
-  step(`deposited ${formatEth(depositWei)} on the L1       ${deposited.l1Tx}`);
+  step(`deposited ${formatEth(depositWei)} on the L1`, deposited.l1Tx);
   const imported = await followDeposit(peg, deposited.l1Tx, {
     signal,
     onProgress: (progress) => tick(describeDeposit(progress)),
   });
   const deposit = { l1Tx: deposited.l1Tx, sidechainTx: imported.sidechainTx, seconds: secondsSince(start) };
-  step(`minted on the sidechain           ${deposit.sidechainTx}  ${deposit.seconds} s`);
+  step('minted on the sidechain', deposit.sidechainTx, `${deposit.seconds} s`);
 
   start = performance.now();
   const transferred = await sendOnce(
@@ -125,11 +127,11 @@ export const runCrossing = async ({ peg, accounts, journal, io }: CrossingInput)
     { signal, pollMs: peg.pollMs },
   );
   const transfer = { tx: transferred.transactionHash as Hash, seconds: secondsSince(start) };
-  step(`transferred ${formatEth(transferWei)} there      ${transfer.tx}  ${transfer.seconds} s`);
+  step(`transferred ${formatEth(transferWei)} there`, transfer.tx, `${transfer.seconds} s`);
 
   start = performance.now();
   const burned = await withdrawEth(peg, { account, recipient, amountWei: withdrawWei, record, signal });
-  step(`burned ${formatEth(withdrawWei)} on the sidechain  ${burned.burnTx}`);
+  step(`burned ${formatEth(withdrawWei)} on the sidechain`, burned.burnTx);
   const proof = await waitForClaim(peg, burned.burnTx, {
     index: burned.index,
     signal,
@@ -137,11 +139,11 @@ export const runCrossing = async ({ peg, accounts, journal, io }: CrossingInput)
   });
   const claimed = await claim(peg, { account, claim: proof, record, signal });
   const withdrawal = { burnTx: burned.burnTx, claimTx: claimed.claimTx, seconds: secondsSince(start) };
-  step(`claimed on the L1                 ${withdrawal.claimTx}  ${withdrawal.seconds} s`);
+  step('claimed on the L1', withdrawal.claimTx, `${withdrawal.seconds} s`);
 
   await awaitFinalClaim(peg, burned.index, io, tick);
   const { lockedWei, circulatingWei, inFlightWei } = await balancedBooks(peg, io);
-  step(
+  done(
     `locked ${formatEth(lockedWei)} = circulating ${formatEth(circulatingWei)} + in flight ${formatEth(inFlightWei)}`,
   );
   await journal.close(id);

@@ -186,7 +186,9 @@ const reportUnexpectedEnd = (child: Child, remedy: string, io: Io): void => {
   void child.exited.then(({ code, signal }) => {
     if (child.wasAsked()) return;
     const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-    io.progress(io.style('yellow', `${child.name} ended ${how}; the rest goes on. Log: ${child.logPath}`));
+    io.progress(
+      io.style('yellow', `${child.name} ended ${how}; the other processes go on. Log: ${child.logPath}`),
+    );
     io.progress(`  ${remedy}`);
   });
 };
