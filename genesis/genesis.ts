@@ -34,7 +34,13 @@ const genesisAccounts = (
     vault: l1.vault,
     specHash,
     relayers: { threshold: spec.relayerThreshold, addresses: spec.relayers.map(({ address }) => address) },
-    refusedRecipients: Object.values(l1),
+    // L1 contracts that take no ether: what is withdrawn to one of them could never be paid (RULES 32).
+    refusedRecipients: [
+      ...Object.values(l1),
+      PREDEPLOYS.deterministicDeployer,
+      PREDEPLOYS.historyStorage,
+      PREDEPLOYS.beaconRoots,
+    ],
     backedWei,
   });
   const contracts = code.map(({ address, code }): GenesisAccount => {

@@ -113,7 +113,7 @@ export type GatewayGenesis = {
   readonly vault: Address;
   readonly specHash: Hash;
   readonly relayers: RelayerSet;
-  /** L1 contracts of the peg: a withdrawal to one of them could never be paid (RULES 32). */
+  /** L1 contracts of the peg, and system contracts there: a withdrawal to one of them could never be paid (RULES 32). */
   readonly refusedRecipients: readonly Address[];
   /** Sum of the backed genesis balances, wei. */
   readonly backedWei: bigint;

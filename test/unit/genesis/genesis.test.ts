@@ -2,8 +2,9 @@ import { createBlockHeaderFromRLP } from '@ethereumjs/block';
 import { Common, Hardfork, Mainnet } from '@ethereumjs/common';
 import { createMPT } from '@ethereumjs/mpt';
 import { getContractAddress, keccak256, recoverAddress, serializeTransaction } from 'viem';
-import { readGatewayRelayers, readGatewayState } from '#bridge/encoding/gatewaySlots.ts';
+import { GATEWAY_SLOTS, readGatewayRelayers, readGatewayState } from '#bridge/encoding/gatewaySlots.ts';
 import { EMPTY_OUTBOX_ROOT } from '#bridge/encoding/outboxTree.ts';
+import { addressToWord, mappingSlot, wordToUint } from '#bridge/encoding/storageWords.ts';
 import { checkpointToValueId } from '#consensus/digests.ts';
 import { bytesToHex, type Hash, ZERO_ADDRESS, ZERO_HASH } from '#consensus/primitives.ts';
 import { buildGenesis } from '#genesis/genesis.ts';
@@ -35,10 +36,10 @@ test('the same inputs give the same hashes on any machine', () => {
     genesisHash: genesis.genesisHash,
     valueId: genesis.valueId,
   }).toEqual({
-    genesisHash: '0xd2e2d678fc2ef3c043bddf56ac3bd8230fcaa88051307cc32b8b19d582693562',
+    genesisHash: '0xc4022b78eb595fe4ae0876f537c50f8735667cce92435399e7f0eb29abf7a363',
     specHash: '0x0533e20e26d04d9a2f7223961b73d46d5fa89c19f4b5f521610c1ba6803cae67',
-    stateRoot: '0x6cff98f4de9fec1ed9f61904fedba04c4998ed1d870c71706a8941b9b3abde6b',
-    valueId: '0x39de2fc2568852c46ebc3d6599354d1a6ab8744206dee9fed229b60bd184240c',
+    stateRoot: '0xd88a2210fd0189bcf5e1a334bacfbf4a5f841410502e386ae587cdaf9dce1983',
+    valueId: '0xd0c0fad4d698744c771a07405c6eba8b6521737136d00bd53b6a1e90ac00777e',
   });
 });
 
@@ -100,6 +101,23 @@ test('the gateway is pre-funded and its counters start at the backed sum (RULES 
     threshold: 2,
     addresses: spec.relayers.map(({ address }) => address),
   });
+});
+
+test('the gateway refuses withdrawals to L1 contracts that could never be paid (RULES 32)', async () => {
+  const unpayable = [
+    ...Object.values(genesis.l1),
+    PREDEPLOYS.deterministicDeployer,
+    PREDEPLOYS.historyStorage,
+    PREDEPLOYS.beaconRoots,
+  ];
+  for (const address of unpayable)
+    expect(
+      wordToUint(
+        await reader(PREDEPLOYS.pegGateway)(
+          mappingSlot(addressToWord(address), GATEWAY_SLOTS.refusedRecipient),
+        ),
+      ),
+    ).toBe(1n);
 });
 
 test('both validator lists hold the specification’s set', async () => {
