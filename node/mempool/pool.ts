@@ -342,6 +342,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       chosen.push(pending.transaction.raw);
       bytes += pending.transaction.raw.length;
       importer = pending.transaction.sender;
+      imports.proposed(importer);
     }
     const runs = createHeap(leavesFirst);
     for (const [sender, queue] of queues) {

@@ -245,6 +245,17 @@ describe('limits', () => {
 });
 
 describe('imports of deposits', () => {
+  test('a stolen key that sends one after another does not starve an honest relayer', async () => {
+    const honest = importOf(relayer, 0n, 0n, 1);
+    await add(honest);
+    const chosen = [];
+    for (let salt = 2; salt < 8; salt++) {
+      await add(importOf(relayerTwo, 0n, 0n, salt));
+      chosen.push(picked()[0]);
+    }
+    expect(chosen.filter((hash) => hash === hashOf(honest))).toHaveLength(3);
+  });
+
   test('come first, without fees, when they are allowed', async () => {
     const ordinary = transfer(alice, { tip: 9n * GWEI });
     const deposit = importOf(relayer, 0n);
