@@ -49,7 +49,9 @@ export const createL1Endpoint = (
     blockAt: async (blockNumber) => {
       const block = toL1Block(await client.getBlock({ blockNumber }));
       if (block.number !== blockNumber)
-        throw new Error(`expected block ${blockNumber} from ${url}, found block ${block.number}`);
+        throw new Error(
+          `expected block ${blockNumber} from ${endpointName(url)}, found block ${block.number}`,
+        );
       return block;
     },
     countersAt: async (blockNumber) => {
