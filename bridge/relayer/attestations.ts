@@ -50,6 +50,7 @@ export interface AttestationPool {
   /** Bitmap and signatures of exactly `threshold` relayers, in index order. */
   collect(attested: Attested): BitmapSignatures;
   missing(attested: Attested): readonly Address[];
+  /** Its effect is final: nothing at or below it is held again, whoever signs it. */
   forgetThrough(key: bigint): void;
   onChange(listener: () => void): () => void;
 }
@@ -80,11 +81,13 @@ export const createAttestationPool = (
   const entries = new Map<bigint, Entry>();
   const listeners = new Set<() => void>();
   const members = new Set(relayers.addresses);
+  let forgotten = -1n;
   const changed = (): void => {
     for (const listener of [...listeners]) listener();
   };
 
   const open = (key: bigint, value: Hash, relayerEpoch: bigint): void => {
+    if (key <= forgotten) return;
     const known = entries.get(key);
     if (known?.relayerEpoch === relayerEpoch) return;
     if (known === undefined && entries.size >= maxEntries) return;
@@ -126,6 +129,7 @@ export const createAttestationPool = (
     },
     missing: ({ signatures }) => relayers.addresses.filter((address) => !signatures.has(address)),
     forgetThrough: (key) => {
+      if (key > forgotten) forgotten = key;
       for (const known of [...entries.keys()]) if (known <= key) entries.delete(known);
     },
     onChange: (listener) => {
