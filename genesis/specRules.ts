@@ -7,6 +7,7 @@
 import { peerIdFromString } from '@libp2p/peer-id';
 import { l1AddressesOf } from '#bridge/addresses.ts';
 import { MAX_RELAYERS } from '#bridge/encoding/relayerSet.ts';
+import { leastImportGas } from '#bridge/relayer/importBatch.ts';
 import { type Address, compareHex } from '#consensus/primitives.ts';
 import { MAX_MEAN_POWER } from '#consensus/validatorSet.ts';
 import { GenesisError } from '#genesis/errors.ts';
@@ -182,7 +183,7 @@ export const checkSpec = (spec: ChainSpec, options: SpecRuleOptions = {}): void 
   requireWithin('a timestamp (seconds)', spec.timestamp, 1n, BigInt(Number.MAX_SAFE_INTEGER) / 1000n);
   requireWithin('an epochLength', spec.epochLength, 1n, 1_000_000_000n);
   requireWithin('a blockGasLimit', spec.blockGasLimit, MIN_BLOCK_GAS, MAX_BLOCK_GAS);
-  requireWithin('an importGas', spec.importGas, 100_000n, MAX_TRANSACTION_GAS);
+  requireWithin('an importGas', spec.importGas, leastImportGas(spec.relayers.length), MAX_TRANSACTION_GAS);
   requireWithin('a base fee (wei)', spec.feePolicy.baseFeeWei, 0n, MAX_UINT64);
   checkValidators(spec, options);
   checkRelayers(spec);

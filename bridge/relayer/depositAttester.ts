@@ -27,13 +27,18 @@ export type DepositAttesterModules = {
   readonly halt: Halt;
 };
 
-export type DepositAttesterOptions = { readonly domains: AttestationDomains; readonly importGas: bigint };
+export type DepositAttesterOptions = {
+  readonly domains: AttestationDomains;
+  readonly importGas: bigint;
+  /** How many there are. */
+  readonly relayers: number;
+};
 
 export const createDepositAttester = (
-  { domains, importGas }: DepositAttesterOptions,
+  { domains, importGas, relayers }: DepositAttesterOptions,
   { chain, l1, pool, log, signer, halt }: DepositAttesterModules,
 ): { run(): Promise<void> } => {
-  const batch = maxDepositsPerImport(importGas);
+  const batch = maxDepositsPerImport(importGas, relayers);
 
   const signOnce = async (n: bigint, relayerEpoch: bigint): Promise<void> => {
     const hash = l1.depositHashAt(n);

@@ -10,21 +10,32 @@
 export const MAX_IMPORT_DEPOSITS = 300n;
 /** EIP-7825. */
 const MAX_TRANSACTION_GAS = 1n << 24n;
-/** Intrinsic gas, signatures, and what must be left before the last credit. */
-const BASE_GAS = 400_000n;
+/** Intrinsic gas, and what must be left before the last credit. */
+const FIXED_GAS = 200_000n;
+/** Call data, recovery and comparison of one relayer's signature, with a margin. */
+const RELAYER_GAS = 6_000n;
+const LEAST_BASE_GAS = 400_000n;
 const DEPOSIT_GAS = 100_000n;
+
+const baseGas = (relayers: number): bigint => {
+  const gas = FIXED_GAS + RELAYER_GAS * BigInt(relayers);
+  return gas > LEAST_BASE_GAS ? gas : LEAST_BASE_GAS;
+};
+
+/** With less, no import of a chain with so many relayers could ever succeed. */
+export const leastImportGas = (relayers: number): bigint => baseGas(relayers) + DEPOSIT_GAS;
 
 export const importGasCap = (importGas: bigint): bigint =>
   importGas < MAX_TRANSACTION_GAS ? importGas : MAX_TRANSACTION_GAS;
 
-/** At least 1: the gas limit is then the cap, and what does not fit shows as a failed receipt. */
-export const maxDepositsPerImport = (importGas: bigint): bigint => {
-  const fits = (importGasCap(importGas) - BASE_GAS) / DEPOSIT_GAS;
+/** At least 1 for every specification: `importGas` is at least `leastImportGas`. */
+export const maxDepositsPerImport = (importGas: bigint, relayers: number): bigint => {
+  const fits = (importGasCap(importGas) - baseGas(relayers)) / DEPOSIT_GAS;
   return fits < 1n ? 1n : fits > MAX_IMPORT_DEPOSITS ? MAX_IMPORT_DEPOSITS : fits;
 };
 
-export const importGasLimit = (deposits: bigint, importGas: bigint): bigint => {
-  const wanted = BASE_GAS + DEPOSIT_GAS * deposits;
+export const importGasLimit = (deposits: bigint, importGas: bigint, relayers: number): bigint => {
+  const wanted = baseGas(relayers) + DEPOSIT_GAS * deposits;
   const cap = importGasCap(importGas);
   return wanted < cap ? wanted : cap;
 };

@@ -56,7 +56,7 @@ export const createImportSubmitter = (
     options.turnMs,
     clock,
   );
-  const batch = maxDepositsPerImport(options.importGas);
+  const batch = maxDepositsPerImport(options.importGas, options.relayers.addresses.length);
   let handedOverMs: number | null = null;
   let useCap = false;
 
@@ -95,7 +95,9 @@ export const createImportSubmitter = (
       value: 0n,
       maxFeePerGas: 0n,
       maxPriorityFeePerGas: 0n,
-      gas: useCap ? importGasCap(options.importGas) : importGasLimit(attested.key - first, options.importGas),
+      gas: useCap
+        ? importGasCap(options.importGas)
+        : importGasLimit(attested.key - first, options.importGas, options.relayers.addresses.length),
       data,
     });
     return { raw, hash: parseHash(keccak256(raw)) };

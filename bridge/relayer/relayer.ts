@@ -180,7 +180,7 @@ export const createRelayer = (options: RelayerOptions, modules: RelayerModules):
       { chain, l1, client, account, sender, pool: pools.anchors, halt, clock, logger },
     );
     const deposits = createDepositAttester(
-      { domains, importGas: options.importGas },
+      { domains, importGas: options.importGas, relayers: relayers.addresses.length },
       { chain, l1, pool: pools.deposits, log, signer, halt },
     );
     const anchors = createAnchorAttester(

@@ -114,6 +114,9 @@ describe('refuses', () => {
     expect(codeOf(changed({ epochLength: '0' }))).toBe('BAD_LIMIT');
     expect(codeOf(changed({ blockGasLimit: '21000' }))).toBe('BAD_LIMIT');
     expect(codeOf(changed({ importGas: String((1n << 24n) + 1n) }))).toBe('BAD_LIMIT');
+    // no import could ever succeed with it
+    expect(codeOf(changed({ importGas: '499999' }))).toBe('BAD_LIMIT');
+    expect(codeOf(changed({ importGas: '500000' }))).toBe('none');
     expect(codeOf(changed({ timestamp: '0' }))).toBe('BAD_LIMIT');
   });
 });

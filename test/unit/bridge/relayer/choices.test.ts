@@ -2,7 +2,7 @@ import { parseTransaction, recoverTransactionAddress } from 'viem';
 import type { RelayerSet } from '#bridge/encoding/relayerSet.ts';
 import { anchorDigest, createAttestationPool } from '#bridge/relayer/attestations.ts';
 import { chooseCheckpoint } from '#bridge/relayer/checkpointSubmitter.ts';
-import { importGasLimit, maxDepositsPerImport } from '#bridge/relayer/importBatch.ts';
+import { importGasLimit, leastImportGas, maxDepositsPerImport } from '#bridge/relayer/importBatch.ts';
 import { createSignerAccount } from '#bridge/relayer/signerAccount.ts';
 import { createTask } from '#bridge/relayer/task.ts';
 import { createTurns } from '#bridge/relayer/turns.ts';
@@ -53,12 +53,15 @@ describe('turns', () => {
 
 describe('size of an import', () => {
   test('follows from the gas that is reserved, the transaction cap, and the gateway’s maximum', () => {
-    expect(maxDepositsPerImport(10_000_000n)).toBe(96n);
-    expect(maxDepositsPerImport(1_000_000_000n)).toBe(163n);
-    expect(maxDepositsPerImport(100_000n)).toBe(1n);
-    expect(importGasLimit(1n, 10_000_000n)).toBe(500_000n);
-    expect(importGasLimit(300n, 10_000_000n)).toBe(10_000_000n);
-    expect(importGasLimit(300n, 1_000_000_000n)).toBe(1n << 24n);
+    expect(maxDepositsPerImport(10_000_000n, 3)).toBe(96n);
+    expect(maxDepositsPerImport(1_000_000_000n, 3)).toBe(163n);
+    expect(maxDepositsPerImport(leastImportGas(3), 3)).toBe(1n);
+    expect(importGasLimit(1n, 10_000_000n, 3)).toBe(500_000n);
+    expect(importGasLimit(300n, 10_000_000n, 3)).toBe(10_000_000n);
+    expect(importGasLimit(300n, 1_000_000_000n, 3)).toBe(1n << 24n);
+    // 255 signatures do not fit into what three need.
+    expect(importGasLimit(1n, 10_000_000n, 255)).toBe(1_830_000n);
+    expect(maxDepositsPerImport(leastImportGas(255), 255)).toBe(1n);
   });
 });
 
@@ -102,6 +105,9 @@ describe('collecting attestations', () => {
     pool.open(1n, VALUE, 2n);
     expect(pool.get(1n)!.signatures.size).toBe(0);
     pool.forgetThrough(1n);
+    expect(pool.all().map(({ key }) => key)).toEqual([2n]);
+    // what is settled stays out, or one stolen key could fill the pool with old counts that it signs again
+    pool.openIfSigned(1n, VALUE, 1n, [keys[0]!.sign(digest(1n, VALUE, 1n))]);
     expect(pool.all().map(({ key }) => key)).toEqual([2n]);
   });
 });

@@ -82,7 +82,7 @@ test('each epoch’s last block is anchored in order, burns between them too, by
 });
 
 test('a backlog above one import’s size is attested in steps that all relayers choose alike', async () => {
-  const batch = maxDepositsPerImport(IMPORT_GAS);
+  const batch = maxDepositsPerImport(IMPORT_GAS, 3);
   const vault = { address: peg.manifest.addresses.vault, abi: pegVaultAbi } as const;
   const { importedCount } = sidechain.head().checkpoint;
   await l1Chain.client.setAutomine(false);
