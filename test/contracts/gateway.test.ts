@@ -16,6 +16,7 @@ import {
 } from '#bridge/encoding/leaf.ts';
 import { EMPTY_OUTBOX_ROOT, outboxRoot } from '#bridge/encoding/outboxTree.ts';
 import { packSignatures } from '#bridge/encoding/signatureBitmap.ts';
+import { importGasLimit } from '#bridge/relayer/importBatch.ts';
 import { anchorAttestationDigest, depositAttestationDigest } from '#consensus/digests.ts';
 import {
   type Address,
@@ -36,7 +37,7 @@ import {
   refusingCaller,
 } from '#test/contracts/fixtures/bytecode.ts';
 import { connectChain, revertName, type TestChain } from '#test/contracts/fixtures/chain.ts';
-import { namedKey } from '#test/contracts/fixtures/keys.ts';
+import { namedKey, namedKeys } from '#test/contracts/fixtures/keys.ts';
 import {
   createPeg,
   depositAttestations,
@@ -310,6 +311,29 @@ describe('an import', () => {
     const outcomes = new Set<string>();
     for (let gas = used - 60_000n; gas <= used; gas += 10_000n) outcomes.add(await refusal(args, gas));
     expect(outcomes).toEqual(new Set(['NotEnoughGas', 'no revert']));
+  });
+
+  test('the gas that relayers ask for is enough in the worst case, whatever their number', async () => {
+    const usual = peg;
+    try {
+      for (const [count, deposits] of [
+        [3, 20],
+        [100, 20],
+        [255, 1],
+      ] as const) {
+        peg = createPeg({ backedWei: BACKED, relayers: namedKeys('relayer', count), threshold: count });
+        await installGateway(chain, peg);
+        const leaves = Array.from({ length: deposits }, (_, nonce) =>
+          depositOf(nonce, namedKey(`burner ${nonce}`).address),
+        );
+        for (const { recipient } of leaves)
+          await chain.client.setCode({ address: recipient, bytecode: GAS_BURNER });
+        const gas = importGasLimit(BigInt(deposits), 16_000_000n, count);
+        expect(await refusal(importArguments(leaves), gas)).toBe('no revert');
+      }
+    } finally {
+      peg = usual;
+    }
   });
 });
 
