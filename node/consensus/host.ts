@@ -62,6 +62,7 @@ import {
 } from '#node/consensus/messages.ts';
 import { buildPayload, IMPORT_BACK_OFF_HEIGHTS } from '#node/consensus/payloadBuilder.ts';
 import { PayloadStore } from '#node/consensus/payloads.ts';
+import { type PayloadWeight, weighPayload } from '#node/consensus/payloadWeight.ts';
 import { recoverHeight } from '#node/consensus/recovery.ts';
 import { missingFor, summarize } from '#node/consensus/relay.ts';
 import { RoundZero } from '#node/consensus/roundZero.ts';
@@ -69,6 +70,7 @@ import { Signing } from '#node/consensus/signing.ts';
 import { describeWait } from '#node/consensus/statusReport.ts';
 import { createWal, type Wal, WalError } from '#node/consensus/wal.ts';
 import type { WalRecord } from '#node/consensus/walRecords.ts';
+import { whyWithheld } from '#node/consensus/withholding.ts';
 import type { Peer } from '#node/network/network.ts';
 
 export const CONSENSUS_REQUEST_PROTOCOL = '/causeway/consensus-request/1';
@@ -96,6 +98,8 @@ type HeightLife = {
   /** Payloads that are in the WAL. */
   readonly durable: Set<Hash>;
   readonly deriving: Map<Hash, Promise<Derivation>>;
+  /** Payloads here that nothing makes worth executing yet. */
+  readonly withheld: Map<Hash, PayloadWeight>;
   readonly timers: Map<string, CancelTimer>;
   /** Propose timeouts that fired while their payload was being derived (RULES 4). */
   suspended: Timeout[];
@@ -113,6 +117,7 @@ const createLife = (height: bigint): HeightLife => ({
   payloads: new PayloadStore(),
   durable: new Set(),
   deriving: new Map(),
+  withheld: new Map(),
   timers: new Map(),
   suspended: [],
   unjudged: new Map(),
@@ -340,6 +345,7 @@ export class ConsensusHost {
     const isMessage = input.type === 'vote' || input.type === 'proposal';
     if (isMessage && this.#state.round.step === 'waiting') this.#enqueueInput(life, { type: 'start' });
     if (input.type === 'derived') this.#resumeSuspended(life, input.payloadHash);
+    this.#reconsider(life);
     if (input.type === 'vote' || input.type === 'derived' || input.type === 'certificate')
       this.#checkDivergence(life);
   }
@@ -688,14 +694,44 @@ export class ConsensusHost {
     }
     if (built.withImport) life.proposedImport = true;
     const payloadHash = payloadToHash(built.payload);
-    this.#addPayload(life, payloadHash, built.payload);
+    this.#keep(life, payloadHash, built.payload);
+    this.#supervise(this.#derive(life, payloadHash, built.payload));
     this.#enqueueInput(life, { type: 'built', round, payloadHash });
   }
 
-  /** Takes in a payload and executes it. */
-  #addPayload(life: HeightLife, payloadHash: Hash, payload: Payload): void {
+  #keep(life: HeightLife, payloadHash: Hash, payload: Payload): void {
     life.payloads.add(payloadHash, payload, this.#deps.clock.nowMs(), (kept) => this.#isNeeded(kept));
-    this.#supervise(this.#derive(life, payloadHash, payload));
+  }
+
+  /** Takes in a payload and executes it, unless it is too heavy for what asks for it (RULES 4). */
+  #addPayload(life: HeightLife, payloadHash: Hash, payload: Payload): void {
+    this.#keep(life, payloadHash, payload);
+    const weight = life.durable.has(payloadHash) ? null : weighPayload(payload);
+    const reason = this.#whyWithheld(payloadHash, weight);
+    if (weight !== null && reason !== null) this.#withhold(life, payloadHash, weight, reason);
+    else this.#supervise(this.#derive(life, payloadHash, payload));
+  }
+
+  #whyWithheld(payloadHash: Hash, weight: PayloadWeight | null): string | null {
+    const inHand = { payloadHash, weight, claimedValues: [] };
+    return whyWithheld(this.#state, inHand, this.#options.blockGasLimit);
+  }
+
+  /** If it is this round's proposal, it is refused. */
+  #withhold(life: HeightLife, payloadHash: Hash, weight: PayloadWeight, reason: string): void {
+    life.withheld.set(payloadHash, weight);
+    const { round } = this.#state.round;
+    if (this.#state.proposals.get(round)?.first.payloadHash === payloadHash)
+      this.#refuse(life, round, payloadHash, reason);
+  }
+
+  #reconsider(life: HeightLife): void {
+    for (const [payloadHash, weight] of life.withheld) {
+      const payload = life.payloads.get(payloadHash);
+      if (payload !== null && this.#whyWithheld(payloadHash, weight) !== null) continue;
+      life.withheld.delete(payloadHash);
+      if (payload !== null) this.#supervise(this.#derive(life, payloadHash, payload));
+    }
   }
 
   #isNeeded(payloadHash: Hash): boolean {
@@ -706,6 +742,7 @@ export class ConsensusHost {
   }
 
   async #derive(life: HeightLife, payloadHash: Hash, payload: Payload): Promise<void> {
+    life.withheld.delete(payloadHash);
     const derivation = await this.#deriveOnce(life, payloadHash, payload);
     if (life.over) return;
     const value = derivation.valid
@@ -803,13 +840,14 @@ export class ConsensusHost {
       this.#enqueueInput(life, { type: 'judged', round, payloadHash, accepted: true, reason: '' });
       return;
     }
-    if (isFirst) {
-      const { reason } = verdict;
-      this.#deps.logger.debug({ height: life.height, round, reason }, 'proposal not accepted');
-      this.#enqueueInput(life, { type: 'judged', round, payloadHash, accepted: false, reason });
-    }
+    if (isFirst) this.#refuse(life, round, payloadHash, verdict.reason);
     if (verdict.retry === 'never') life.unjudged.delete(key);
     if (verdict.retry === 'clock') this.#judgeLater(life, round, payloadHash, derivation.timestamp);
+  }
+
+  #refuse(life: HeightLife, round: number, payloadHash: Hash, reason: string): void {
+    this.#deps.logger.debug({ height: life.height, round, reason }, 'proposal not accepted');
+    this.#enqueueInput(life, { type: 'judged', round, payloadHash, accepted: false, reason });
   }
 
   #judgeLater(life: HeightLife, round: number, payloadHash: Hash, timestamp: bigint): void {

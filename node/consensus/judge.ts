@@ -7,6 +7,7 @@
  */
 import type { Hash } from '#consensus/primitives.ts';
 import type { Derivation } from '#node/chain.ts';
+import { findRoundFault } from '#node/consensus/payloadWeight.ts';
 
 export type ValidDerivation = Extract<Derivation, { valid: true }>;
 
@@ -23,11 +24,6 @@ export type Verdict =
   | { readonly accepted: false; readonly reason: string; readonly retry: 'never' | 'clock' | 'l1' };
 
 export const CLOCK_BOUND_MS = 500;
-const MAX_HALVINGS = 10;
-
-/** What a fresh payload of this round may carry in summed gas limits; an import has its own reserve (RULES 4, 31). */
-export const roundGasLimit = (blockGasLimit: bigint, round: number): bigint =>
-  blockGasLimit >> BigInt(Math.min(round, MAX_HALVINGS));
 
 /** When a payload with this timestamp stops being early. */
 export const acceptableFromMs = (timestamp: bigint): number => Number(timestamp) * 1_000 - CLOCK_BOUND_MS;
@@ -40,12 +36,9 @@ const refuse = (reason: string, retry: 'never' | 'clock' | 'l1' = 'never'): Verd
 
 export const judgePayload = (derivation: ValidDerivation, context: JudgeContext): Verdict => {
   const { round, nowMs, blockGasLimit, depositHashAt } = context;
-  const { gasLimitSum, carriesImport, imports, timestamp, checkpoint } = derivation;
-  if (carriesImport && round > 0)
-    return refuse('expected no deposit import in a fresh payload after round 0');
-  const limit = roundGasLimit(blockGasLimit, round);
-  if (gasLimitSum > limit)
-    return refuse(`expected at most ${limit} gas in round ${round}, found limits of ${gasLimitSum}`);
+  const { imports, timestamp, checkpoint } = derivation;
+  const fault = findRoundFault(derivation, round, blockGasLimit);
+  if (fault !== null) return refuse(fault);
   if (imports) {
     const own = depositHashAt(checkpoint.importedCount);
     if (own === null)

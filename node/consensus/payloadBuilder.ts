@@ -10,7 +10,7 @@ import type { Hash } from '#consensus/primitives.ts';
 import type { Payload } from '#consensus/types.ts';
 import type { Derivation, Head } from '#node/chain.ts';
 import type { HostDependencies, HostOptions } from '#node/consensus/hostPorts.ts';
-import { roundGasLimit } from '#node/consensus/judge.ts';
+import { roundGasLimit } from '#node/consensus/payloadWeight.ts';
 
 /** 2 MiB less the payload's own fields (RULES 2). */
 const MAX_TRANSACTION_BYTES = 2 * 1024 * 1024 - 16 * 1024;
