@@ -1,8 +1,8 @@
 /**
  * Compiles every contract of the repository and writes, or checks, the artifacts beside the sources.
  *
- *   node bridge/contracts/compile.ts           writes bridge/contracts/artifacts and genesis/contracts/artifacts
- *   node bridge/contracts/compile.ts --check   recompiles and fails, naming what differs
+ *   node_modules/.bin/node bridge/contracts/compile.ts           writes bridge/contracts/artifacts and genesis/contracts/artifacts
+ *   node_modules/.bin/node bridge/contracts/compile.ts --check   recompiles and fails, naming what differs
  *
  * Reproducible: solc from npm at the locked version, no metadata hash in the bytecode, sorted output. One JSON a
  * contract for other tools, and for our own code contracts.ts with ABI and bytecode as typed constants.
@@ -198,7 +198,7 @@ if (process.argv.includes('--check')) {
   const faults = await check(files);
   if (faults.length > 0) {
     console.error(
-      `contracts: artifacts and sources differ:\n${faults.map((fault) => `  ${fault}`).join('\n')}\nremedy: node bridge/contracts/compile.ts, then commit what it wrote`,
+      `contracts: artifacts and sources differ:\n${faults.map((fault) => `  ${fault}`).join('\n')}\nremedy: node_modules/.bin/node bridge/contracts/compile.ts, then commit what it wrote`,
     );
     process.exitCode = 1;
   } else {
