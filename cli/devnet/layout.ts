@@ -4,9 +4,9 @@
  * Invariants: a folder without our marker is never written to unless it is empty, and never deleted; a folder of
  * another format is refused, and deleted only on `devnet down --purge`.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { CliError, EXIT } from '#cli/errors.ts';
 import { replaceFileDurably } from '#node/keys/durableFile.ts';
@@ -110,12 +110,21 @@ export const inspectFolder = async ({ root, marker }: DevnetLayout): Promise<Fol
 export const saveMarker = (layout: DevnetLayout, marker: DevnetMarker): Promise<void> =>
   replaceFileDurably(layout.marker, `${JSON.stringify(marker, null, 2)}\n`);
 
+/** One level after the other: below /proc, mkdir with `recursive` was seen to try for ever. */
+const createFolder = async (path: string): Promise<void> => {
+  if (existsSync(path)) return;
+  await createFolder(dirname(path));
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+};
+
 /** Creates or opens the folder. @throws CliError FOREIGN_FOLDER, OTHER_FORMAT, UNWRITABLE */
 export const openFolder = async (layout: DevnetLayout, portBase: number | null): Promise<DevnetMarker> => {
   const { root } = layout;
   let found: FolderState;
   try {
-    await mkdir(root, { recursive: true });
+    await createFolder(root);
     accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
     found = await inspectFolder(layout);
   } catch (error) {

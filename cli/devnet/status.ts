@@ -23,9 +23,15 @@ export type DevnetStatus = {
   readonly processes: readonly ProcessStatus[];
 };
 
-/** @throws CliError NO_DEVNET */
+/** @throws CliError NO_DEVNET, OTHER_FORMAT */
 export const devnetStatus = async (layout: DevnetLayout): Promise<DevnetStatus> => {
   const found = await inspectFolder(layout);
+  if (found.state === 'otherFormat')
+    throw new CliError(`expected a devnet of this release in ${layout.root}, found another release's`, {
+      code: 'OTHER_FORMAT',
+      exitCode: EXIT.config,
+      hint: 'Delete it and begin again: causeway devnet down --purge',
+    });
   if (found.state !== 'ours')
     throw new CliError(`expected a devnet in ${layout.root}, found none that this release knows`, {
       code: 'NO_DEVNET',

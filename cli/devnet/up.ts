@@ -26,7 +26,7 @@ import {
   openFolder,
   saveMarker,
 } from '#cli/devnet/layout.ts';
-import { clearLeftovers, nodeNames, requireNotUp } from '#cli/devnet/leftovers.ts';
+import { clearLeftovers, liveProcesses, nodeNames, requireNotUp } from '#cli/devnet/leftovers.ts';
 import { prepareGenesis, writeNodes } from '#cli/devnet/network.ts';
 import {
   type DevnetPorts,
@@ -88,6 +88,7 @@ export const devnetUp = async (options: UpOptions, io: Io): Promise<void> => {
     });
   } finally {
     await stopAll(running, io);
+    await nameNodesByHand(layout, io);
     await removeRecord(layout.driverRecord);
   }
 };
@@ -261,6 +262,15 @@ const isUnreachable = (error: unknown): boolean => {
 };
 
 /** The L1 last, and its newest snapshot finished. */
+/** They are not ours to stop, and they keep their ports and data: whoever started them is told. */
+const nameNodesByHand = async (layout: DevnetLayout, io: Io): Promise<void> => {
+  const byHand = (await liveProcesses(layout)).filter(({ managed }) => !managed);
+  if (byHand.length === 0) return;
+  const names = byHand.map(({ name, pid }) => `${name} (process ${pid})`).join(', ');
+  io.progress(io.style('yellow', `Still running, because started by hand: ${names}`));
+  io.progress('  Stop everything: node cli/bin.mjs devnet down');
+};
+
 const stopAll = async ({ children, stopMiner, mining, l1 }: Running, io: Io): Promise<void> => {
   if (children.length + (l1 === null ? 0 : 1) === 0) return;
   io.progress(io.style('dim', 'Stopping every process…'));
