@@ -30,7 +30,7 @@ import { hasQuorumFor, hasQuorumOfAny } from '#consensus/voteKeeper.ts';
 import { ChainError, type CommittedBlock, type Derivation, type Head } from '#node/chain.ts';
 import { answerRequest } from '#node/consensus/answers.ts';
 import type { CancelTimer } from '#node/consensus/clock.ts';
-import { explainDivergence, findDivergence, type PayloadClaim } from '#node/consensus/divergence.ts';
+import { explainDivergence, findDivergence } from '#node/consensus/divergence.ts';
 import { Fetcher } from '#node/consensus/fetcher.ts';
 import { compareSigningOrder, guardToVote, type SignGuard } from '#node/consensus/guard.ts';
 import { startGuard } from '#node/consensus/guardStart.ts';
@@ -68,9 +68,11 @@ import { missingFor, summarize } from '#node/consensus/relay.ts';
 import { RoundZero } from '#node/consensus/roundZero.ts';
 import { Signing } from '#node/consensus/signing.ts';
 import { describeWait } from '#node/consensus/statusReport.ts';
+import { ValueClaims } from '#node/consensus/valueClaims.ts';
 import { createWal, type Wal, WalError } from '#node/consensus/wal.ts';
 import type { WalRecord } from '#node/consensus/walRecords.ts';
-import { whyWithheld } from '#node/consensus/withholding.ts';
+import { namedValues, whyWithheld } from '#node/consensus/withholding.ts';
+import { type Work, WorkQueue } from '#node/consensus/workQueue.ts';
 import type { Peer } from '#node/network/network.ts';
 
 export const CONSENSUS_REQUEST_PROTOCOL = '/causeway/consensus-request/1';
@@ -86,7 +88,6 @@ const PAYLOAD_BACK_OFF_HEIGHTS = 10;
 const DROPPED_BACK_OFF_HEIGHTS = 5;
 const MAX_QUEUE = 65_536;
 const MAX_HELD = 8_192;
-const MAX_CLAIMS = 4_096;
 /** Written to the WAL (not yet synced) beyond this: sync, so that memory stays bounded. */
 const MAX_PENDING_WAL_BYTES = 1024 * 1024;
 
@@ -105,7 +106,7 @@ type HeightLife = {
   suspended: Timeout[];
   readonly unjudged: Map<string, { readonly round: number; readonly payloadHash: Hash }>;
   readonly unknownValues: Set<Hash>;
-  readonly claims: PayloadClaim[];
+  readonly claims: ValueClaims;
   readonly answers: Map<Hash, NonNullable<ValueAnswer['derived']>>;
   proposedImport: boolean;
   explaining: boolean;
@@ -122,11 +123,14 @@ const createLife = (height: bigint): HeightLife => ({
   suspended: [],
   unjudged: new Map(),
   unknownValues: new Set(),
-  claims: [],
+  claims: new ValueClaims(),
   answers: new Map(),
   proposedImport: false,
   explaining: false,
 });
+
+const isFromPeer = ({ type }: Input): boolean =>
+  type === 'vote' || type === 'proposal' || type === 'certificate';
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -141,11 +145,9 @@ export class ConsensusHost {
   readonly #roundZero: RoundZero;
   #lookBack!: LookBack;
   readonly #unsubscribe: (() => void)[] = [];
-  readonly #queue: (() => Promise<void> | void)[] = [];
+  readonly #queue: WorkQueue;
   readonly #lastVotes = new Map<Address, SignedVote>();
   readonly #certificateSentMs = new Map<string, number>();
-  #isPumping = false;
-  #pumping: Promise<void> = Promise.resolve();
   #guard: SignGuard | null = null;
   #signing!: Signing;
   #state!: HeightState;
@@ -165,6 +167,10 @@ export class ConsensusHost {
     this.#deps = dependencies;
     this.#listeners = listeners;
     this.#self = dependencies.signer.address;
+    this.#queue = new WorkQueue(
+      { maxLength: MAX_QUEUE },
+      { isRunning: () => this.#isRunning(), onFault: (error) => this.#onFault(error) },
+    );
     this.#wal = createWal(dependencies.disk, { genesisHash: options.domain.genesisHash });
     this.#fetcher = new Fetcher(dependencies.clock, dependencies.logger);
     this.#roundZero = new RoundZero(
@@ -180,10 +186,10 @@ export class ConsensusHost {
         set: this.#state.context.set,
         decided: this.#state.round.step === 'decided',
       }),
-      onVote: (vote) => this.#enqueueInput(this.#life, { type: 'vote', vote }),
-      onProposal: (proposal) => this.#enqueueInput(this.#life, { type: 'proposal', proposal }),
+      onVote: (vote) => this.#enqueuePeerInput({ type: 'vote', vote }),
+      onProposal: (proposal) => this.#enqueuePeerInput({ type: 'proposal', proposal }),
       onPayload: (peer, payloadHash, payload) => this.#onPayload(peer, payloadHash, payload),
-      onCertificate: (certificate) => this.#enqueueInput(this.#life, { type: 'certificate', certificate }),
+      onCertificate: (certificate) => this.#enqueuePeerInput({ type: 'certificate', certificate }),
       onSummary: (peer, height, rounds) => this.#onSummary(peer, height, rounds),
       onBehind: (peer, height) => {
         this.#lookBack.requireMany();
@@ -243,7 +249,7 @@ export class ConsensusHost {
     this.#fetcher.stop();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     if (this.#life !== undefined) this.#endLife(this.#life);
-    await this.#pumping;
+    await this.#queue.idle();
     await this.#signing?.idle();
     await this.#wal
       .sync()
@@ -290,31 +296,23 @@ export class ConsensusHost {
 
   // ── the loop ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #enqueue(work: () => Promise<void> | void): void {
-    if (!this.#isRunning()) return;
-    this.#queue.push(work);
-    if (this.#isPumping) return;
-    this.#isPumping = true;
-    this.#pumping = this.#pump();
+  #onFault(error: unknown): void {
+    this.halt('HOST_FAULT', `expected no fault in the consensus host, found ${messageOf(error)}`);
+    this.#deps.logger.error({ err: error }, 'consensus host fault');
   }
 
-  async #pump(): Promise<void> {
-    // Never handled inside the caller: what it still has to do comes first.
-    await Promise.resolve();
-    for (let work = this.#queue.shift(); work !== undefined; work = this.#queue.shift()) {
-      if (!this.#isRunning()) continue;
-      try {
-        await work();
-      } catch (error) {
-        this.halt('HOST_FAULT', `expected no fault in the consensus host, found ${messageOf(error)}`);
-        this.#deps.logger.error({ err: error }, 'consensus host fault');
-      }
-    }
-    this.#isPumping = false; // in the same turn as the last look at the queue
+  #enqueue(work: Work): void {
+    this.#queue.push(work);
   }
 
   #enqueueInput(life: HeightLife, input: Input): void {
-    if (this.#queue.length < MAX_QUEUE) this.#enqueue(() => this.#process(life, input));
+    this.#queue.push(() => this.#process(life, input));
+  }
+
+  /** Dropped when too much waits already. */
+  #enqueuePeerInput(input: Input): void {
+    const life = this.#life;
+    this.#queue.offer(() => this.#process(life, input));
   }
 
   /** RULES 33: height 1 is not begun before the L1 contracts are verified. */
@@ -326,7 +324,7 @@ export class ConsensusHost {
   async #process(life: HeightLife, input: Input): Promise<void> {
     if (life.over || life !== this.#life) return;
     if (this.#isGated()) {
-      if (this.#held.length < MAX_HELD) this.#held.push(input);
+      if (this.#held.length < MAX_HELD || !isFromPeer(input)) this.#held.push(input);
       return;
     }
     const before = this.#state;
@@ -703,17 +701,22 @@ export class ConsensusHost {
     life.payloads.add(payloadHash, payload, this.#deps.clock.nowMs(), (kept) => this.#isNeeded(kept));
   }
 
-  /** Takes in a payload and executes it, unless it is too heavy for what asks for it (RULES 4). */
+  /** Takes in a payload and executes it if it is worth that. */
   #addPayload(life: HeightLife, payloadHash: Hash, payload: Payload): void {
     this.#keep(life, payloadHash, payload);
-    const weight = life.durable.has(payloadHash) ? null : weighPayload(payload);
-    const reason = this.#whyWithheld(payloadHash, weight);
-    if (weight !== null && reason !== null) this.#withhold(life, payloadHash, weight, reason);
-    else this.#supervise(this.#derive(life, payloadHash, payload));
+    this.#supervise(this.#execute(life, payloadHash, payload));
   }
 
-  #whyWithheld(payloadHash: Hash, weight: PayloadWeight | null): string | null {
-    const inHand = { payloadHash, weight, claimedValues: [] };
+  /** Resolves when it is derived, or withheld: too heavy for what asks for it (RULES 4). */
+  async #execute(life: HeightLife, payloadHash: Hash, payload: Payload): Promise<void> {
+    const weight = life.durable.has(payloadHash) ? null : weighPayload(payload);
+    const reason = this.#whyWithheld(life, payloadHash, weight);
+    if (weight !== null && reason !== null) this.#withhold(life, payloadHash, weight, reason);
+    else await this.#derive(life, payloadHash, payload);
+  }
+
+  #whyWithheld(life: HeightLife, payloadHash: Hash, weight: PayloadWeight | null): string | null {
+    const inHand = { payloadHash, weight, claimedValues: life.claims.valuesOf(payloadHash) };
     return whyWithheld(this.#state, inHand, this.#options.blockGasLimit);
   }
 
@@ -728,7 +731,7 @@ export class ConsensusHost {
   #reconsider(life: HeightLife): void {
     for (const [payloadHash, weight] of life.withheld) {
       const payload = life.payloads.get(payloadHash);
-      if (payload !== null && this.#whyWithheld(payloadHash, weight) !== null) continue;
+      if (payload !== null && this.#whyWithheld(life, payloadHash, weight) !== null) continue;
       life.withheld.delete(payloadHash);
       if (payload !== null) this.#supervise(this.#derive(life, payloadHash, payload));
     }
@@ -745,10 +748,19 @@ export class ConsensusHost {
     life.withheld.delete(payloadHash);
     const derivation = await this.#deriveOnce(life, payloadHash, payload);
     if (life.over) return;
+    this.#settleClaims(life, payloadHash, derivation);
     const value = derivation.valid
       ? { valid: true as const, valueId: derivation.valueId }
       : { valid: false as const, reason: `${derivation.code}: ${derivation.reason}` };
     this.#enqueueInput(life, { type: 'derived', payloadHash, value });
+  }
+
+  /** A refuted claim costs its peer, unless so many make it that it is our execution that differs. */
+  #settleClaims(life: HeightLife, payloadHash: Hash, derivation: Derivation): void {
+    const derived = derivation.valid ? derivation.valueId : null;
+    for (const { peerId, valueId } of life.claims.settle(payloadHash, derived))
+      if (!namedValues(this.#state, payloadHash).includes(valueId))
+        this.#deps.network.reportFault(peerId, 'invalid', `a payload that does not derive to ${valueId}`);
   }
 
   #deriveOnce(life: HeightLife, payloadHash: Hash, payload: Payload): Promise<Derivation> {
@@ -882,6 +894,12 @@ export class ConsensusHost {
     return [...peers.filter(isPreferred), ...peers.filter((peer) => !isPreferred(peer))];
   }
 
+  /** Without those that gave a payload for it that did not derive to it, or that is here already. */
+  #peersToAsk(life: HeightLife, valueId: Hash, preferred: readonly Address[]): readonly Peer[] {
+    const isHere = (payloadHash: Hash): boolean => life.payloads.has(payloadHash);
+    return this.#peersFirst(preferred).filter(({ peerId }) => life.claims.mayAsk(peerId, valueId, isHere));
+  }
+
   #votersOf(valueId: Hash): readonly Address[] {
     return keptRounds(this.#state).flatMap((round) =>
       (['prevote', 'precommit'] as const).flatMap((type) =>
@@ -897,7 +915,7 @@ export class ConsensusHost {
     if (!isDerived()) life.unknownValues.add(valueId);
     this.#fetcher.pursue({
       key: `value:${valueId}`,
-      candidates: () => this.#peersFirst(this.#votersOf(valueId)),
+      candidates: () => this.#peersToAsk(life, valueId, this.#votersOf(valueId)),
       isDone: () => life.over || isDerived(),
       attempt: (peer) => this.#attemptValue(life, peer, valueId),
     });
@@ -915,21 +933,29 @@ export class ConsensusHost {
   }
 
   async #attemptValue(life: HeightLife, peer: Peer, valueId: Hash): Promise<void> {
+    const answer = await this.#askForValue(life, peer, valueId);
+    if (answer === null) return;
+    await this.#execute(life, payloadToHash(answer.payload), answer.payload);
+    this.#enqueue(() => this.#checkDivergence(life));
+  }
+
+  /** The payload of the answer is kept, and what the peer says of it is noted. */
+  async #askForValue(life: HeightLife, peer: Peer, valueId: Hash): Promise<ValueAnswer | null> {
     const answer = await this.#askValue(peer, { type: 'valueById', height: life.height, valueId });
-    if (answer === null || life.over) return;
+    if (answer === null || life.over || peer.validator === null) return null;
     const payloadHash = payloadToHash(answer.payload);
+    const claim = { peerId: peer.peerId, validator: peer.validator, valueId, payloadHash };
+    life.claims.add(claim);
     if (answer.derived !== null) {
       if (checkpointToValueId(answer.derived.checkpoint) !== valueId) {
+        life.claims.refute(claim);
         this.#deps.network.reportFault(peer.peerId, 'invalid', 'a checkpoint of another value');
-        return;
+        return null;
       }
       life.answers.set(valueId, answer.derived);
     }
-    if (peer.validator !== null && life.claims.length < MAX_CLAIMS)
-      life.claims.push({ validator: peer.validator, valueId, payloadHash });
-    life.payloads.add(payloadHash, answer.payload, this.#deps.clock.nowMs(), (kept) => this.#isNeeded(kept));
-    await this.#derive(life, payloadHash, answer.payload);
-    this.#enqueue(() => this.#checkDivergence(life));
+    this.#keep(life, payloadHash, answer.payload);
+    return answer;
   }
 
   async #attemptPolka(life: HeightLife, peer: Peer, round: number, valueId: Hash): Promise<void> {
@@ -1003,22 +1029,20 @@ export class ConsensusHost {
   }
 
   #fetchForCommit(life: HeightLife, certificate: CommitCertificate, payloadHash: Hash): void {
-    const { height } = life;
+    const { valueId } = certificate;
+    const voters = certificate.signatures.map(({ validator }) => validator);
     this.#fetcher.pursue({
       key: `commit:${payloadHash}`,
-      candidates: () => this.#peersFirst(certificate.signatures.map(({ validator }) => validator)),
+      candidates: () => this.#peersToAsk(life, valueId, voters),
       isDone: () => life.over,
       attempt: async (peer) => {
-        const answer = await this.#askValue(peer, {
-          type: 'valueById',
-          height,
-          valueId: certificate.valueId,
-        });
-        if (answer === null || life.over) return;
+        const answer = await this.#askForValue(life, peer, valueId);
+        if (answer === null) return;
         const found = payloadToHash(answer.payload);
-        life.payloads.add(found, answer.payload, this.#deps.clock.nowMs(), () => true);
         const derivation = await this.#deriveOnce(life, found, answer.payload);
-        if (derivation.valid && derivation.valueId === certificate.valueId)
+        if (life.over) return;
+        this.#settleClaims(life, found, derivation);
+        if (derivation.valid && derivation.valueId === valueId)
           this.#enqueue(() => this.#commit(life, certificate, found));
       },
     });
@@ -1026,7 +1050,7 @@ export class ConsensusHost {
 
   #checkDivergence(life: HeightLife): void {
     if (life.over || life.explaining || life.unknownValues.size === 0) return;
-    const divergence = findDivergence(this.#state, life.claims);
+    const divergence = findDivergence(this.#state, life.claims.all());
     if (divergence === null) return;
     life.explaining = true;
     this.#supervise(

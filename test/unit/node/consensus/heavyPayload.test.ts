@@ -172,3 +172,60 @@ test('a heavy payload of a re-proposal is executed with the polka that it names,
   expect(it.executed).toContain(payloadHash);
   await it.cluster.stopAll();
 });
+
+test('a peer that answers with a payload of another value pays for it, and is not asked again', async () => {
+  const it = await siege();
+  const valueId = hashOf(0x79);
+  const [liar, second, third] = it.indexesOfOthers();
+  let asked = 0;
+  it.answerValue = (index) => (index === liar ? { payload: it.payload(++asked, 100), derived: null } : null);
+  for (const index of [second!, third!]) await it.prevote(index, 0, valueId, null);
+  await it.cluster.clock.advance(30_000);
+  expect(asked).toBe(1);
+  expect(it.executed).toContain(payloadToHash(it.payload(1, 100)));
+  expect(it.cluster.hub.faults).toEqual([
+    expect.objectContaining({
+      peerId: it.cluster.members[liar!]!.name,
+      fault: 'invalid',
+      detail: expect.stringMatching(/does not derive to 0x79/),
+    }),
+  ]);
+  // Another value is another question.
+  for (const index of [second!, third!]) await it.prevote(index, 1, hashOf(0x7a), null);
+  await it.cluster.clock.advance(5_000);
+  expect(asked).toBe(2);
+  await it.cluster.stopAll();
+});
+
+test('a peer that says that its payload is of another value than its checkpoint is not asked again', async () => {
+  const it = await siege();
+  const { checkpoint } = it.target.chain.head().block;
+  let asked = 0;
+  it.answerValue = () => ({ payload: it.payload(++asked), derived: { checkpoint, receiptHashes: [] } });
+  for (const index of it.indexesOfOthers().slice(0, 2)) await it.prevote(index, 0, hashOf(0x79), null);
+  await it.cluster.clock.advance(30_000);
+  expect(asked).toBe(3);
+  expect(it.cluster.hub.faults).toHaveLength(3);
+  expect(it.executed).not.toContain(payloadToHash(it.payload(1)));
+  await it.cluster.stopAll();
+});
+
+test('a heavy payload given for a value that nobody voted for is not executed, until somebody does', async () => {
+  const it = await siege();
+  const valueId = hashOf(0x7b);
+  const [liar, second, third] = it.indexesOfOthers();
+  let asked = 0;
+  it.answerValue = (index) => {
+    if (index === liar) asked++;
+    return index === liar ? { payload: it.payload(1, 2), derived: null } : null;
+  };
+  await it.propose(1, it.payload(3), 0, valueId);
+  for (const index of [second!, third!]) await it.prevote(index, 1, NIL, null);
+  await it.cluster.clock.advance(8_000);
+  expect(asked).toBe(1);
+  const given = payloadToHash(it.payload(1, 2));
+  expect(it.executed).not.toContain(given);
+  for (const index of [second!, third!]) await it.prevote(index, 0, valueId, null);
+  expect(it.executed).toContain(given);
+  await it.cluster.stopAll();
+});
