@@ -1,5 +1,5 @@
 /**
- * Signatures of some members of a sorted set, as the contracts take them (DESIGN §6).
+ * Signatures of some members of a sorted set, as the contracts take them.
  *
  * Bit i of the bitmap stands for entry i of the set; the 65-byte signatures follow in index order. A duplicate
  * signer cannot be expressed. Does not verify signatures.

@@ -1,7 +1,7 @@
 /**
  * Who is who on the devnet: users and roles from one well-known mnemonic, on different derivation paths.
  *
- * Worthless outside a devnet: everybody knows these keys. No role key is a user's key (DESIGN §8).
+ * Worthless outside a devnet: everybody knows these keys. No role key is a user's key.
  */
 import { pbkdf2Sync } from 'node:crypto';
 import { HDKey } from 'viem/accounts';

@@ -2,7 +2,7 @@
  * Makes the devnet's L1 blocks, each only after its parent's snapshot is durable.
  *
  * Invariant: block n + 1 is mined after the snapshot of block n was synced to disk. anvil calls latest − 2 final, so
- * whatever anybody ever saw as final is in a durable snapshot, whatever is killed and when (DESIGN §3).
+ * whatever anybody ever saw as final is in a durable snapshot, whatever is killed and when.
  *
  * One block a second while there are transactions and until they are final; one in ten seconds when idle, because
  * every block costs a snapshot of the whole chain.

@@ -1,5 +1,5 @@
 /**
- * The devnet's ports (DESIGN §8), whether they are free, and who has them if not.
+ * The devnet's ports, whether they are free, and who has them if not.
  *
  * `--port-base` moves all of them to one contiguous range, in the order of `PORT_NAMES`.
  */

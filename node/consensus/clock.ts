@@ -1,5 +1,5 @@
 /**
- * Time as consensus sees it: an argument, so that a simulator can drive it (STYLE 12).
+ * Time as consensus sees it: an argument, so that a simulator can drive it.
  *
  * Owns the interface and the real clock. Nothing else in this folder reads the time or sets a timer.
  */

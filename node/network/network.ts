@@ -4,7 +4,7 @@
  * Owns the interface; libp2pNetwork.ts implements it. Bytes in, bytes out: what the bytes mean is decided by
  * consensus/ (votes, proposals, payloads), sync/ (blocks) and mempool/ (transactions). Only peers on the allow-list
  * connect; a peer counts as a validator once the handshake has bound its PeerId to a consensus key.
- * Invalid input never throws out of here: it costs the peer its score (STYLE 10).
+ * Invalid input never throws out of here: it costs the peer its score.
  */
 import type { Address } from '#consensus/primitives.ts';
 
