@@ -3,7 +3,7 @@ import { payloadToHash } from '#consensus/digests.ts';
 import type { Hash } from '#consensus/primitives.ts';
 import { proposerAt } from '#consensus/proposer.ts';
 import { NIL, type Payload } from '#consensus/types.ts';
-import { CONSENSUS_REQUEST_PROTOCOL } from '#node/consensus/host.ts';
+import { CONSENSUS_REQUEST_PROTOCOL } from '#node/consensus/asking.ts';
 import {
   type ConsensusMessage,
   decodeRequest,

@@ -1,0 +1,160 @@
+/**
+ * This validator's own signatures: guard and signing at the start, the look-back of RULES 14, what a restart finds.
+ *
+ * Owns how guard, WAL and peers come together to say what was signed before (RULES 13). Does not own the guard's rules
+ * (guard.ts), the way of a signature (signing.ts) or when a look-back is complete (lookBack.ts).
+ */
+import { proposalDigest } from '#consensus/digests.ts';
+import { polkaFor } from '#consensus/heightState.ts';
+import type { Hash } from '#consensus/primitives.ts';
+import type { Proposal, SignedVote, Vote } from '#consensus/types.ts';
+import { hasQuorumFor } from '#consensus/voteKeeper.ts';
+import type { Asking } from '#node/consensus/asking.ts';
+import { compareSigningOrder, guardToVote, type SignGuard } from '#node/consensus/guard.ts';
+import { startGuard } from '#node/consensus/guardStart.ts';
+import type { HeightLife } from '#node/consensus/heightLife.ts';
+import type { HeightLoop } from '#node/consensus/heightLoop.ts';
+import type { HostDependencies, HostOptions } from '#node/consensus/hostPorts.ts';
+import { LookBack, voteToGuardState } from '#node/consensus/lookBack.ts';
+import {
+  decodeLastVoteAnswer,
+  encodeRequest,
+  MAX_REQUEST_BYTES,
+  MessageError,
+} from '#node/consensus/messages.ts';
+import type { Recovery } from '#node/consensus/recovery.ts';
+import { Signing } from '#node/consensus/signing.ts';
+import type { Peer } from '#node/network/network.ts';
+
+export type OwnVotesDependencies = Pick<
+  HostDependencies,
+  'chain' | 'clock' | 'disk' | 'logger' | 'signer'
+> & {
+  readonly loop: HeightLoop;
+  readonly asking: Asking;
+  /** Puts everything that the engine was told on disk. */
+  readonly makeDurable: (payloadHash: Hash | null) => Promise<void>;
+};
+
+export class OwnVotes {
+  readonly #options: Pick<HostOptions, 'domain'>;
+  readonly #deps: OwnVotesDependencies;
+  guard: SignGuard | null = null;
+  signing!: Signing;
+  #lookBack!: LookBack;
+
+  constructor(options: Pick<HostOptions, 'domain'>, dependencies: OwnVotesDependencies) {
+    this.#options = options;
+    this.#deps = dependencies;
+  }
+
+  /** Once, before the first height. */
+  async open(): Promise<void> {
+    const { chain, disk, logger, loop, makeDurable, signer } = this.#deps;
+    const { domain } = this.#options;
+    const owner = { validator: signer.address, genesisHash: domain.genesisHash };
+    const head = chain.head().block.height;
+    const started = await startGuard(disk, owner, head);
+    this.guard = started.guard;
+    const isOlder = started.guard === null || started.guard.state().height < head;
+    const isNew = started.guard !== null && started.initialised;
+    this.#lookBack = new LookBack(domain, signer.address, isNew || isOlder);
+    this.signing = new Signing(
+      { domain, signer, guard: started.guard, logger },
+      {
+        makeDurable,
+        polkaRoundOf: (vote) => this.#polkaRoundOf(vote),
+        isCurrent: (height) => loop.isRunning() && height === loop.life.height && !loop.life.over,
+        onVote: (vote) => loop.enqueueInput(loop.life, { type: 'ownVote', vote }),
+        onProposal: (proposal) => loop.enqueueInput(loop.life, { type: 'ownProposal', proposal }),
+      },
+    );
+    if (started.guard === null) this.signing.observe(started.reason);
+    else if (started.initialised)
+      logger.info({ validator: signer.address }, 'sign guard initialised at genesis');
+  }
+
+  /** A peer works heights above ours. */
+  requireMany(): void {
+    this.#lookBack.requireMany();
+  }
+
+  /** What the log of this height says was signed binds the guard. */
+  async recover(life: HeightLife, { ownVotes, ownProposals }: Recovery): Promise<void> {
+    for (const vote of ownVotes) await this.guard?.raise(voteToGuardState(this.#options.domain, vote));
+    for (const proposal of ownProposals) await this.#raiseByProposal(proposal);
+    this.#repeatGuardedVote(life, ownVotes);
+  }
+
+  guardLock(height: bigint) {
+    const state = this.guard?.state();
+    return state?.height === height ? state.lock : null;
+  }
+
+  /**
+   * A vote that only the guard still knows (its log is lost) binds us like any other: it is told to the engine, and it
+   * goes out again, because no other one may be signed for its step and the round may wait for it.
+   */
+  #repeatGuardedVote(life: HeightLife, logged: readonly SignedVote[]): void {
+    const state = this.guard?.state();
+    const vote = state?.height === life.height ? guardToVote(state, this.#deps.signer.address) : null;
+    if (vote === null || logged.some(({ signature }) => signature === vote.signature)) return;
+    this.#deps.loop.enqueueInput(life, { type: 'ownVote', vote });
+  }
+
+  async #raiseByProposal(
+    proposal: Proposal & { readonly signature: SignedVote['signature'] },
+  ): Promise<void> {
+    const { height, round, signature } = proposal;
+    const digest = proposalDigest(this.#options.domain, proposal);
+    await this.guard?.raise({
+      height,
+      round,
+      step: 'proposal',
+      valueId: null,
+      digest,
+      signature,
+      lock: null,
+    });
+  }
+
+  #polkaRoundOf(vote: Vote): number | null {
+    if (vote.type === 'prevote') return polkaFor(this.#deps.loop.state, vote.valueId)?.round ?? null;
+    const { votes, context } = this.#deps.loop.state;
+    return hasQuorumFor(votes, context.set, vote.round, 'prevote', vote.valueId) ? vote.round : null;
+  }
+
+  askLastVote(peer: Peer): void {
+    const { validator } = peer;
+    if (validator === null || !this.signing.isLookingBack()) return;
+    const attempt = async (): Promise<void> => {
+      const request = encodeRequest({ type: 'lastVote', validator: this.#deps.signer.address });
+      const decoded = decodeLastVoteAnswer(await this.#deps.asking.ask(peer, request, MAX_REQUEST_BYTES));
+      if (!decoded.ok) throw this.#deps.asking.malformed(peer, decoded.error);
+      if (!this.#lookBack.note(validator, decoded.value.vote, this.#deps.clock.nowMs()))
+        throw this.#deps.asking.malformed(
+          peer,
+          new MessageError('MALFORMED', 'a last vote that is not ours'),
+        );
+      this.#deps.loop.enqueue(() => this.finishLookBack());
+    };
+    attempt().catch((error: unknown) =>
+      this.#deps.logger.debug({ peer: peer.name, err: error }, 'peer did not say our last vote'),
+    );
+  }
+
+  async finishLookBack(): Promise<void> {
+    if (!this.signing.isLookingBack()) return;
+    if (!this.#lookBack.isComplete(this.#deps.loop.state.context.set, this.#deps.clock.nowMs())) return;
+    const newest = this.#lookBack.newest();
+    if (newest !== null && this.guard !== null && compareSigningOrder(newest, this.guard.state()) > 0) {
+      this.#deps.logger.warn(
+        { height: newest.height, round: newest.round, step: newest.step },
+        'peers know a newer vote of ours than the sign guard: abstaining from that height',
+      );
+      this.signing.abstain(newest.height);
+      await this.guard.raise({ ...newest, learned: true });
+    }
+    this.signing.finishLookBack();
+  }
+}
