@@ -6,7 +6,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { validate } from 'dockerfile-utils';
 
@@ -54,16 +54,17 @@ const downloadAddresses = (): string[] =>
       ]
     : [];
 
+/** Written so that it does not match itself. */
+const UNFINISHED = /\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b|not[ ]implemented|\.(skip|only|todo)[(]/;
+
 const unfinishedMarks = (): string[] =>
   files
-    .filter((file) => /\.(ts|mjs|sol)$/.test(file) && file !== relative(root, fileURLToPath(import.meta.url)))
+    .filter((file) => /\.(ts|mjs|sol)$/.test(file))
     .flatMap((file) =>
       read(file)
         .split('\n')
         .flatMap((line, index) =>
-          /\b(TODO|FIXME|XXX|HACK)\b|not implemented|\.(skip|only|todo)\(/.test(line)
-            ? [`${file}:${index + 1}: unfinished mark: ${line.trim()}`]
-            : [],
+          UNFINISHED.test(line) ? [`${file}:${index + 1}: unfinished mark: ${line.trim()}`] : [],
         ),
     );
 
