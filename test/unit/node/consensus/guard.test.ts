@@ -11,9 +11,9 @@ import {
   type SignGuard,
 } from '#node/consensus/guard.ts';
 import { startGuard } from '#node/consensus/guardStart.ts';
-import { DOMAIN } from './cluster.ts';
-import { hashOf, KEYS } from './samples.ts';
-import { TearingDisk } from './tearingDisk.ts';
+import { DOMAIN } from '#test/sim/cluster/cluster.ts';
+import { hashOf, KEYS } from '#test/sim/cluster/samples.ts';
+import { TearingDisk } from '#test/sim/cluster/tearingDisk.ts';
 
 const OWNER = { validator: KEYS[0]!.address, genesisHash: DOMAIN.genesisHash };
 const signatureOf = (byte: number): Signature =>

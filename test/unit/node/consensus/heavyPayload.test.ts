@@ -14,10 +14,10 @@ import {
   type ValueAnswer,
 } from '#node/consensus/messages.ts';
 import { encodeRlp } from '#node/consensus/rlp.ts';
-import { Cluster, type Member } from './cluster.ts';
-import type { LossyNetwork } from './lossyNetwork.ts';
-import { hashOf, signedProposal, signedVote } from './samples.ts';
-import { sentVotes } from './signedTwice.ts';
+import { Cluster, type Member } from '#test/sim/cluster/cluster.ts';
+import type { LossyNetwork } from '#test/sim/cluster/lossyNetwork.ts';
+import { hashOf, signedProposal, signedVote } from '#test/sim/cluster/samples.ts';
+import { sentVotes } from '#test/sim/cluster/signedTwice.ts';
 
 const EMPTY = new Uint8Array(0);
 /** A legacy transaction but for its signature, which nothing here looks at; 14,680,063 gas each. */

@@ -4,12 +4,12 @@ import { NIL } from '#consensus/types.ts';
 import { ChainError } from '#node/chain.ts';
 import { encodeMessage } from '#node/consensus/messages.ts';
 import { walFileName } from '#node/consensus/wal.ts';
-import { Cluster, type Member } from './cluster.ts';
-import { DEPOSITS_HASH } from './fakeChain.ts';
-import { FakeL1 } from './fakeL1.ts';
-import { hashOf, signedProposal } from './samples.ts';
-import { sentVotes, signedTwice } from './signedTwice.ts';
-import { seededRandom } from './virtualClock.ts';
+import { Cluster, type Member } from '#test/sim/cluster/cluster.ts';
+import { DEPOSITS_HASH } from '#test/sim/cluster/fakeChain.ts';
+import { FakeL1 } from '#test/sim/cluster/fakeL1.ts';
+import { hashOf, signedProposal } from '#test/sim/cluster/samples.ts';
+import { sentVotes, signedTwice } from '#test/sim/cluster/signedTwice.ts';
+import { seededRandom } from '#test/sim/cluster/virtualClock.ts';
 
 const announced = (fallback: number): number => {
   const seed = Number(process.env.SEED ?? fallback);

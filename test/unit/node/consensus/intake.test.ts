@@ -4,9 +4,9 @@ import { FutureMessages, MAX_FUTURE_MESSAGES } from '#node/consensus/budgets.ts'
 import { Intake } from '#node/consensus/intake.ts';
 import { encodeMessage } from '#node/consensus/messages.ts';
 import type { Peer } from '#node/network/network.ts';
-import { DOMAIN } from './cluster.ts';
-import { hashOf, KEYS, PAYLOAD, SIGNATURE, signedProposal, signedVote } from './samples.ts';
-import { VirtualClock } from './virtualClock.ts';
+import { DOMAIN } from '#test/sim/cluster/cluster.ts';
+import { hashOf, KEYS, PAYLOAD, SIGNATURE, signedProposal, signedVote } from '#test/sim/cluster/samples.ts';
+import { VirtualClock } from '#test/sim/cluster/virtualClock.ts';
 
 const SET = createValidatorSet(KEYS.map(({ address }) => ({ address, power: 1n })));
 const PEER: Peer = { peerId: 'p1', name: 'one', validator: KEYS[1]!.address };

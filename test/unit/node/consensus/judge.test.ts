@@ -1,6 +1,6 @@
 import { ZERO_HASH } from '#consensus/primitives.ts';
 import { type JudgeContext, judgePayload, type ValidDerivation } from '#node/consensus/judge.ts';
-import { hashOf } from './samples.ts';
+import { hashOf } from '#test/sim/cluster/samples.ts';
 
 const NOW_MS = 1_800_000_000_000;
 const DERIVATION: ValidDerivation = {

@@ -1,7 +1,7 @@
 import { createValidatorSet } from '#consensus/validatorSet.ts';
 import { LOOK_BACK_GRACE_MS, LookBack } from '#node/consensus/lookBack.ts';
-import { DOMAIN } from './cluster.ts';
-import { hashOf, KEYS, signedVote } from './samples.ts';
+import { DOMAIN } from '#test/sim/cluster/cluster.ts';
+import { hashOf, KEYS, signedVote } from '#test/sim/cluster/samples.ts';
 
 const SET = createValidatorSet(KEYS.map(({ address }) => ({ address, power: 1n })));
 const [self, a, b, c] = KEYS.map(({ address }) => address) as [never, never, never, never];

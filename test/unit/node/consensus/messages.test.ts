@@ -17,7 +17,7 @@ import {
 } from '#node/consensus/messages.ts';
 import { encodeRlp } from '#node/consensus/rlp.ts';
 import { MAX_CONSENSUS_MESSAGE_BYTES } from '#node/network/network.ts';
-import { hashOf, KEYS, PAYLOAD, SIGNATURE } from './samples.ts';
+import { hashOf, KEYS, PAYLOAD, SIGNATURE } from '#test/sim/cluster/samples.ts';
 
 const VOTE = {
   type: 'precommit',

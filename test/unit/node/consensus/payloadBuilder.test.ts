@@ -1,11 +1,11 @@
 import { keccak256Hex } from '#consensus/crypto/keccak.ts';
 import { createValidatorSet } from '#consensus/validatorSet.ts';
 import { buildPayload } from '#node/consensus/payloadBuilder.ts';
-import { FakeMempool } from './cluster.ts';
-import { DEPOSITS_HASH, FakeChain, genesisDatabase } from './fakeChain.ts';
-import { FakeL1 } from './fakeL1.ts';
-import { hashOf, KEYS } from './samples.ts';
-import { VirtualClock } from './virtualClock.ts';
+import { FakeMempool } from '#test/sim/cluster/cluster.ts';
+import { DEPOSITS_HASH, FakeChain, genesisDatabase } from '#test/sim/cluster/fakeChain.ts';
+import { FakeL1 } from '#test/sim/cluster/fakeL1.ts';
+import { hashOf, KEYS } from '#test/sim/cluster/samples.ts';
+import { VirtualClock } from '#test/sim/cluster/virtualClock.ts';
 
 const START_MS = 1_800_000_000_400;
 const SET = createValidatorSet(KEYS.map(({ address }) => ({ address, power: 1n })));

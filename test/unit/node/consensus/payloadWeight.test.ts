@@ -6,7 +6,7 @@ import { encodeRlp } from '#node/consensus/rlp.ts';
 import { createChainCommon } from '#node/execution/chainCommon.ts';
 import { IMPORT_DEPOSITS_SELECTOR } from '#node/execution/importTransaction.ts';
 import { createTransactionRules, decodeTransaction } from '#node/execution/transactionChecks.ts';
-import { PAYLOAD } from './samples.ts';
+import { PAYLOAD } from '#test/sim/cluster/samples.ts';
 
 const CHAIN_ID = 42_424n;
 const common = createChainCommon(CHAIN_ID);

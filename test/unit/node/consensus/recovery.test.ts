@@ -5,8 +5,8 @@ import { proposerAt } from '#consensus/proposer.ts';
 import { createValidatorSet } from '#consensus/validatorSet.ts';
 import { recoverHeight } from '#node/consensus/recovery.ts';
 import type { WalRecord } from '#node/consensus/walRecords.ts';
-import { DOMAIN } from './cluster.ts';
-import { hashOf, KEYS, PAYLOAD, signedProposal, signedVote } from './samples.ts';
+import { DOMAIN } from '#test/sim/cluster/cluster.ts';
+import { hashOf, KEYS, PAYLOAD, signedProposal, signedVote } from '#test/sim/cluster/samples.ts';
 
 const SET = createValidatorSet(KEYS.map(({ address }) => ({ address, power: 1n })));
 const HEIGHT = 9n;

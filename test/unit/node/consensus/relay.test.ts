@@ -5,8 +5,8 @@ import { NIL } from '#consensus/types.ts';
 import { createValidatorSet } from '#consensus/validatorSet.ts';
 import { MAX_SUMMARY_ROUNDS } from '#node/consensus/messages.ts';
 import { missingFor, summarize } from '#node/consensus/relay.ts';
-import { createKeys, DOMAIN } from './cluster.ts';
-import { SIGNATURE } from './samples.ts';
+import { createKeys, DOMAIN } from '#test/sim/cluster/cluster.ts';
+import { SIGNATURE } from '#test/sim/cluster/samples.ts';
 
 const KEYS = createKeys(40);
 const HEIGHT = 9n;

@@ -1,5 +1,5 @@
 import { RoundZero } from '#node/consensus/roundZero.ts';
-import { VirtualClock } from './virtualClock.ts';
+import { VirtualClock } from '#test/sim/cluster/virtualClock.ts';
 
 const setUp = () => {
   const clock = new VirtualClock(10_000);

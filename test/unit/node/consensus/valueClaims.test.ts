@@ -1,5 +1,5 @@
 import { MAX_CLAIMS, ValueClaims } from '#node/consensus/valueClaims.ts';
-import { hashOf, KEYS } from './samples.ts';
+import { hashOf, KEYS } from '#test/sim/cluster/samples.ts';
 
 const claim = (peerId: string, value: number, payload: number) => ({
   peerId,

@@ -3,9 +3,9 @@ import type { Input } from '#consensus/engine.ts';
 import { NIL } from '#consensus/types.ts';
 import { createWal, parseWal, WalError, walFileName } from '#node/consensus/wal.ts';
 import { decodeWalRecord, encodeWalRecord, type WalRecord } from '#node/consensus/walRecords.ts';
-import { DOMAIN } from './cluster.ts';
-import { hashOf, KEYS, PAYLOAD, SIGNATURE, signedProposal, signedVote } from './samples.ts';
-import { TearingDisk } from './tearingDisk.ts';
+import { DOMAIN } from '#test/sim/cluster/cluster.ts';
+import { hashOf, KEYS, PAYLOAD, SIGNATURE, signedProposal, signedVote } from '#test/sim/cluster/samples.ts';
+import { TearingDisk } from '#test/sim/cluster/tearingDisk.ts';
 
 const { genesisHash } = DOMAIN;
 const HEIGHT = 5n;
