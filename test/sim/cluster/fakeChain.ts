@@ -69,10 +69,13 @@ export const genesisDatabase = (set: ValidatorSet, timestamp: bigint): FakeDatab
   return { blocks: [blockOf(checkpoint, payload, null)] };
 };
 
+/** The set that votes on a height. */
+export type SetSchedule = (height: bigint) => ValidatorSet;
+
 export class FakeChain implements Chain {
   readonly database: FakeDatabase;
   readonly execution: FakeExecution;
-  readonly #set: ValidatorSet;
+  readonly #setAt: SetSchedule;
   readonly #clock: Clock;
   readonly #listeners = new Set<(committed: CommittedBlock) => void>();
   readonly #derived = new Map<Hash, { checkpoint: Checkpoint; payload: Payload }>();
@@ -80,29 +83,31 @@ export class FakeChain implements Chain {
 
   constructor(
     database: FakeDatabase,
-    set: ValidatorSet,
+    set: ValidatorSet | SetSchedule,
     clock: Clock,
     execution: FakeExecution = {},
     isAlive: () => boolean = () => true,
   ) {
     this.database = database;
-    this.#set = set;
+    this.#setAt = typeof set === 'function' ? set : () => set;
     this.#clock = clock;
     this.execution = execution;
     this.#isAlive = isAlive;
   }
 
   head(): Head {
-    return { block: this.database.blocks.at(-1)!, nextValidators: this.#set };
+    const block = this.database.blocks.at(-1)!;
+    return { block, nextValidators: this.#setAt(block.height + 1n) };
   }
 
   derive(payload: Payload): Promise<Derivation> {
     return new Promise((resolve) => {
-      this.#clock.setTimer(this.execution.derivationMs ?? 1, () => resolve(this.#execute(payload)));
+      this.#clock.setTimer(this.execution.derivationMs ?? 1, () => resolve(this.execute(payload)));
     });
   }
 
-  #execute(payload: Payload): Derivation {
+  /** What deriving this on the head gives; remembered for `commit`. */
+  protected execute(payload: Payload): Derivation {
     const { block } = this.head();
     const payloadHash = payloadToHash(payload);
     if (payload.parentHash !== block.hash || payload.timestamp < block.timestamp)
@@ -121,7 +126,7 @@ export class FakeChain implements Chain {
       outboxCount: 0n,
       importedCount: block.checkpoint.importedCount + (imports ? 1n : 0n),
       importedHash: imports ? DEPOSITS_HASH : block.checkpoint.importedHash,
-      nextValidatorsHash: this.#set.hash,
+      nextValidatorsHash: this.#setAt(height + 1n).hash,
     };
     const valueId = checkpointToValueId(checkpoint);
     this.#derived.set(valueId, { checkpoint, payload });
@@ -146,10 +151,10 @@ export class FakeChain implements Chain {
     if (known !== undefined) return { block: known, receipts: [], head: this.head() };
     const derived = this.#derived.get(valueId);
     if (derived === undefined) throw new Error(`${valueId} was not derived here`);
-    return this.#append(blockOf(derived.checkpoint, derived.payload, certificate));
+    return this.append(blockOf(derived.checkpoint, derived.payload, certificate));
   }
 
-  #append(block: BlockRecord): CommittedBlock {
+  protected append(block: BlockRecord): CommittedBlock {
     if (!this.#isAlive()) throw new Error('the process is dead');
     this.database.blocks.push(block);
     const committed = { block, receipts: [], head: this.head() };
@@ -159,7 +164,7 @@ export class FakeChain implements Chain {
 
   /** What block sync does. */
   copyFrom(other: FakeChain): void {
-    for (const block of other.database.blocks.slice(this.database.blocks.length)) this.#append(block);
+    for (const block of other.database.blocks.slice(this.database.blocks.length)) this.append(block);
   }
 
   async importBlock(): Promise<CommittedBlock> {
@@ -183,8 +188,8 @@ export class FakeChain implements Chain {
   async transactionLocation(): Promise<null> {
     return null;
   }
-  async validatorsAt(): Promise<ValidatorSet> {
-    return this.#set;
+  async validatorsAt(height = 1n): Promise<ValidatorSet> {
+    return this.#setAt(height);
   }
   async account(): Promise<null> {
     return null;
