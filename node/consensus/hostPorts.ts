@@ -40,6 +40,16 @@ export type HostDependencies = {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly logger: HostLogger;
+  /** Without one nothing delays a signature. */
+  readonly signingLease?: SigningLease;
+};
+
+/** Held by block sync while what is final elsewhere is not here yet; bounded in time (node/sync/lease.ts). */
+export type SigningLease = {
+  /** Why signatures wait, null when they need not. */
+  reason(): string | null;
+  /** Resolves when the lease is over, at once when there is none. */
+  ended(): Promise<void>;
 };
 
 export type HaltCode = 'DIVERGENCE' | 'L1_CONTRADICTION' | 'EXECUTION_FAULT' | 'HOST_FAULT';

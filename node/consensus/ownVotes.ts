@@ -28,7 +28,7 @@ import type { Peer } from '#node/network/network.ts';
 
 export type OwnVotesDependencies = Pick<
   HostDependencies,
-  'chain' | 'clock' | 'disk' | 'logger' | 'signer'
+  'chain' | 'clock' | 'disk' | 'logger' | 'signer' | 'signingLease'
 > & {
   readonly loop: HeightLoop;
   readonly asking: Asking;
@@ -50,7 +50,7 @@ export class OwnVotes {
 
   /** Once, before the first height. */
   async open(): Promise<void> {
-    const { chain, disk, logger, loop, makeDurable, signer } = this.#deps;
+    const { chain, disk, logger, loop, makeDurable, signer, signingLease } = this.#deps;
     const { domain } = this.#options;
     const owner = { validator: signer.address, genesisHash: domain.genesisHash };
     const head = chain.head().block.height;
@@ -60,7 +60,7 @@ export class OwnVotes {
     const isNew = started.guard !== null && started.initialised;
     this.#lookBack = new LookBack(domain, signer.address, isNew || isOlder);
     this.signing = new Signing(
-      { domain, signer, guard: started.guard, logger },
+      { domain, signer, guard: started.guard, logger, ...(signingLease && { signingLease }) },
       {
         makeDurable,
         polkaRoundOf: (vote) => this.#polkaRoundOf(vote),

@@ -3,7 +3,8 @@
  * (RULES 12, 13).
  *
  * Owns that order and the reasons not to sign at all: observing (no guard, broken log, failed disk), the look-back of
- * RULES 14 not finished, abstaining from a height. One signature at a time, in the order asked for; a slow signer
+ * RULES 14 not finished, abstaining from a height, and the lease of block sync, which delays a signature until what is
+ * final elsewhere is here. One signature at a time, in the order asked for; a slow signer
  * holds up nothing but later signatures. A refusal is silence, never an exception.
  */
 import { proposalDigest, voteDigest } from '#consensus/digests.ts';
@@ -18,7 +19,7 @@ import {
   type Vote,
 } from '#consensus/types.ts';
 import { GuardError, type GuardRequest, type SignGuard } from '#node/consensus/guard.ts';
-import type { HostLogger } from '#node/consensus/hostPorts.ts';
+import type { HostLogger, SigningLease } from '#node/consensus/hostPorts.ts';
 
 export type SigningHooks = {
   /** Makes everything that the engine was told durable, the payload included when one is named; rejects when it cannot. */
@@ -35,6 +36,7 @@ export type SigningDependencies = {
   readonly signer: Signer;
   readonly guard: SignGuard | null;
   readonly logger: HostLogger;
+  readonly signingLease?: SigningLease;
 };
 
 export class Signing {
@@ -46,6 +48,7 @@ export class Signing {
   #releaseLookBack: () => void = () => undefined;
   readonly #lookBack: Promise<void>;
   #isLookBackDone = false;
+  readonly #stopping = Promise.withResolvers<void>();
 
   constructor(dependencies: SigningDependencies, hooks: SigningHooks) {
     this.#deps = dependencies;
@@ -65,6 +68,11 @@ export class Signing {
     this.#observing = reason;
     this.#deps.logger.error({ reason }, 'not voting: this node only observes');
     this.finishLookBack();
+  }
+
+  /** Why signatures wait right now, null when they do not. */
+  withheld(): string | null {
+    return this.#deps.signingLease?.reason() ?? null;
   }
 
   isLookingBack(): boolean {
@@ -125,6 +133,7 @@ export class Signing {
   /** Resolves when everything asked for so far is done. */
   async idle(): Promise<void> {
     this.finishLookBack();
+    this.#stopping.resolve();
     await this.#tail;
   }
 
@@ -135,10 +144,20 @@ export class Signing {
     sign: () => Promise<Signature>,
   ): Promise<Signature | null> {
     await this.#lookBack;
+    await this.#leaseEnd(height);
     if (!this.#maySign(height)) return null;
     await this.#hooks.makeDurable(payloadHash);
+    await this.#leaseEnd(height);
     if (!this.#maySign(height)) return null;
     return this.#deps.guard!.release(request(), sign);
+  }
+
+  /** A signature of a height that is over need not wait: it will not be made. */
+  async #leaseEnd(height: bigint): Promise<void> {
+    const { signingLease } = this.#deps;
+    const stopping = this.#stopping.promise.then(() => 'stopping' as const);
+    while (signingLease !== undefined && signingLease.reason() !== null && this.#maySign(height))
+      if ((await Promise.race([signingLease.ended(), stopping])) === 'stopping') return;
   }
 
   #maySign(height: bigint): boolean {

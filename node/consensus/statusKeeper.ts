@@ -59,7 +59,7 @@ export class StatusKeeper {
         };
       }),
       waitingFor: this.#waitingFor(),
-      observing: this.#deps.own.signing.observing(),
+      observing: this.#deps.own.signing.observing() ?? this.#deps.own.signing.withheld(),
       halted: this.#deps.loop.halted(),
     };
   }
