@@ -7,10 +7,12 @@
  *
  * Start: folder lock → chain → pool → network → L1 view → consensus → sync → RPC. Stop is the reverse.
  */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { L1Status } from '#bridge/l1/view.ts';
 import type { L1Watcher } from '#bridge/l1/watcher.ts';
+import { bytesToHash } from '#consensus/primitives.ts';
 import type { Signer } from '#consensus/signer.ts';
 import { isMember } from '#consensus/validatorSet.ts';
 import type { Genesis } from '#genesis/spec.ts';
@@ -387,6 +389,7 @@ const createHost = async (
       importLagMs: config.consensus.importLagMs,
       timeouts: config.consensus.timeouts,
       blockGasLimit: genesis.spec.blockGasLimit,
+      session: bytesToHash(randomBytes(32)),
     },
     {
       chain,

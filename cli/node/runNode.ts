@@ -75,6 +75,7 @@ const FAULT_EXIT: Readonly<Record<string, ExitCode>> = {
   L1_CONTRADICTION: EXIT.verification,
   DIVERGED: EXIT.verification,
   DIVERGENCE: EXIT.verification,
+  KEY_IN_USE: EXIT.guard,
 };
 
 const exitOfFault = (code: string): ExitCode =>

@@ -15,6 +15,7 @@ import { compareSigningOrder } from '#node/consensus/guard.ts';
 import {
   type ConsensusRequest,
   encodeLastVoteAnswer,
+  encodeSessionAnswer,
   encodeValueAnswer,
   encodeVotesAnswer,
   type ValueAnswer,
@@ -28,6 +29,8 @@ export type AnswerSources = {
   readonly chain: ChainReader;
   /** What the last committed height derived to, for explaining a divergence. */
   readonly lastCommitted: Extract<Derivation, { valid: true }> | null;
+  /** How long ago another session with the asking peer's key was heard, null when none is (sessions.ts). */
+  readonly otherSession: (session: Hash) => number | null;
 };
 
 const derivedOf = (derivation: Derivation | null): ValueAnswer['derived'] =>
@@ -115,5 +118,7 @@ export const answerRequest = async (
       );
     case 'lastVote':
       return encodeLastVoteAnswer(newestVoteOf(sources, request.validator));
+    case 'session':
+      return encodeSessionAnswer(sources.otherSession(request.session));
   }
 };

@@ -18,6 +18,7 @@ import {
   type RoundSummary,
 } from '#node/consensus/messages.ts';
 import { missingFor, summarize } from '#node/consensus/relay.ts';
+import type { Sessions } from '#node/consensus/sessions.ts';
 import type { Peer } from '#node/network/network.ts';
 
 const CERTIFICATE_REPEAT_MS = 500;
@@ -25,6 +26,7 @@ const CERTIFICATE_REPEAT_MS = 500;
 export type GossipDependencies = Pick<HostDependencies, 'network' | 'chain' | 'clock'> & {
   readonly loop: HeightLoop;
   readonly lastDerivation: () => Extract<Derivation, { valid: true }> | null;
+  readonly sessions: Sessions;
 };
 
 export class Gossip {
@@ -85,13 +87,19 @@ export class Gossip {
     network.sendConsensus(peer.peerId, encodeMessage({ type: 'certificate', certificate }));
   }
 
-  async answer(bytes: Uint8Array): Promise<Uint8Array> {
+  async answer(peer: Peer, bytes: Uint8Array): Promise<Uint8Array> {
     const decoded = decodeRequest(bytes);
     if (!decoded.ok) throw decoded.error;
-    const { chain } = this.#deps;
-    const { payloads } = this.#deps.loop.life;
+    const { chain, clock, loop, sessions } = this.#deps;
     return answerRequest(
-      { state: this.#deps.loop.state, payloads, chain, lastCommitted: this.#deps.lastDerivation() },
+      {
+        state: loop.state,
+        payloads: loop.life.payloads,
+        chain,
+        lastCommitted: this.#deps.lastDerivation(),
+        otherSession: (session) =>
+          peer.validator === null ? null : sessions.ask(peer.validator, session, clock.nowMs()),
+      },
       decoded.value,
     );
   }

@@ -9,6 +9,7 @@
  */
 import type { Effect, Input } from '#consensus/engine.ts';
 import { createHeight } from '#consensus/heightState.ts';
+import type { Hash } from '#consensus/primitives.ts';
 import type { CommittedBlock, Head } from '#node/chain.ts';
 import { Asking, CONSENSUS_REQUEST_PROTOCOL } from '#node/consensus/asking.ts';
 import type { CancelTimer } from '#node/consensus/clock.ts';
@@ -34,6 +35,7 @@ import { Proposing } from '#node/consensus/proposing.ts';
 import { recoverHeight } from '#node/consensus/recovery.ts';
 import { RoundTimers } from '#node/consensus/roundTimers.ts';
 import { RoundZero } from '#node/consensus/roundZero.ts';
+import { Sessions } from '#node/consensus/sessions.ts';
 import { StatusKeeper } from '#node/consensus/statusKeeper.ts';
 import { ValueFetching } from '#node/consensus/valueFetching.ts';
 import { createWal, type Wal } from '#node/consensus/wal.ts';
@@ -61,6 +63,7 @@ export class ConsensusHost {
   readonly #committing: Committing;
   readonly #forks: ForkWatch;
   readonly #status: StatusKeeper;
+  readonly #sessions = new Sessions();
   readonly #unsubscribe: (() => void)[] = [];
   #cancelTick: CancelTimer = () => undefined;
 
@@ -102,7 +105,7 @@ export class ConsensusHost {
     const proposing = new Proposing(options, { ...dependencies, loop, work });
     this.#proposing = proposing;
     const lastDerivation = () => proposing.lastDerivation();
-    this.#gossip = new Gossip({ ...dependencies, loop, lastDerivation });
+    this.#gossip = new Gossip({ ...dependencies, loop, lastDerivation, sessions: this.#sessions });
     this.#judging = new Judging(options, { l1View, clock, loop, work });
     const forks = new ForkWatch({ ...dependencies, loop, asking });
     this.#forks = forks;
@@ -132,6 +135,7 @@ export class ConsensusHost {
         this.#own.requireMany();
         this.#listeners.onBehind(peer.peerId, height);
       },
+      onSession: (peer, session) => this.#onSession(peer, session),
     });
   }
 
@@ -146,13 +150,16 @@ export class ConsensusHost {
       chain.onCommitted((committed) => this.#onCommitted(committed)),
       mempool.onWork(() => this.#roundZero.check()),
       network.onPeerConnected((peer) => this.#onConnected(peer)),
+      network.onPeerDisconnected(({ validator }) => {
+        if (validator !== null) this.#sessions.forget(validator);
+      }),
     );
     if (l1View !== null)
       this.#unsubscribe.push(l1View.onChange(() => this.#loop.enqueue(() => this.#onL1Change())));
     network.onConsensus((peer, bytes) => {
       if (this.#loop.isRunning()) this.#intake.receive(peer, bytes);
     });
-    network.handleRequest(CONSENSUS_REQUEST_PROTOCOL, (_peer, request) => this.#gossip.answer(request));
+    network.handleRequest(CONSENSUS_REQUEST_PROTOCOL, (peer, request) => this.#gossip.answer(peer, request));
     // The head may have moved between reading it and listening.
     if (chain.head().block.height >= this.#loop.life.height) this.#loop.enqueue(() => this.#moveOn());
     for (const peer of network.peers()) this.#onConnected(peer);
@@ -306,6 +313,7 @@ export class ConsensusHost {
     this.#cancelTick = clock.setTimer(SUMMARY_INTERVAL_MS, () => {
       if (!this.#loop.isRunning()) return;
       this.#gossip.sendSummaries();
+      this.#own.saySession();
       for (const peer of network.peers()) this.#own.askLastVote(peer);
       this.#loop.enqueue(() => this.#own.finishLookBack());
       this.#tick();
@@ -315,7 +323,17 @@ export class ConsensusHost {
   #onConnected(peer: Peer): void {
     if (peer.validator === null || !this.#loop.isRunning()) return;
     this.#gossip.greet(peer);
+    this.#own.saySession();
     this.#own.askLastVote(peer);
+  }
+
+  #onSession(peer: Peer, session: Hash): void {
+    if (peer.validator === null) return;
+    if (!this.#sessions.noteSigning(peer.validator, session, this.#deps.clock.nowMs()))
+      this.#deps.logger.error(
+        { peer: peer.name, validator: peer.validator },
+        'two processes sign with the key of this validator: tell its operator',
+      );
   }
 
   async #onL1Change(): Promise<void> {

@@ -7,7 +7,7 @@
 import type { Logger } from 'pino';
 import type { L1View } from '#bridge/l1/view.ts';
 import type { Evidence } from '#consensus/engine.ts';
-import type { Address } from '#consensus/primitives.ts';
+import type { Address, Hash } from '#consensus/primitives.ts';
 import type { Signer } from '#consensus/signer.ts';
 import type { TimeoutOptions } from '#consensus/timeouts.ts';
 import type { ConsensusDomain } from '#consensus/types.ts';
@@ -28,6 +28,8 @@ export type HostOptions = {
   readonly importLagMs: number;
   readonly timeouts: TimeoutOptions;
   readonly blockGasLimit: bigint;
+  /** Random, for this run of this process: peers tell a second process with our key by it. Absent: no fence. */
+  readonly session?: Hash;
 };
 
 export type HostDependencies = {
@@ -52,7 +54,13 @@ export type SigningLease = {
   ended(): Promise<void>;
 };
 
-export type HaltCode = 'DIVERGENCE' | 'L1_CONTRADICTION' | 'EXECUTION_FAULT' | 'HOST_FAULT';
+export type HaltCode =
+  | 'DIVERGENCE'
+  | 'L1_CONTRADICTION'
+  | 'EXECUTION_FAULT'
+  | 'HOST_FAULT'
+  /** Another process signs with this key (fence.ts). */
+  | 'KEY_IN_USE';
 export type Halt = { readonly code: HaltCode; readonly message: string };
 
 export type HostListeners = {

@@ -41,6 +41,7 @@ export type IntakeHooks = {
   readonly onCertificate: (certificate: CommitCertificate) => void;
   readonly onSummary: (peer: Peer, height: bigint, rounds: readonly RoundSummary[]) => void;
   readonly onBehind: (peer: Peer, height: bigint) => void;
+  readonly onSession: (peer: Peer, session: Hash) => void;
 };
 
 export class Intake {
@@ -100,6 +101,10 @@ export class Intake {
   }
 
   #dispatch(peer: Peer, message: ConsensusMessage, bytes: Uint8Array): void {
+    if (message.type === 'session') {
+      this.#hooks.onSession(peer, message.session);
+      return;
+    }
     const { height, set } = this.#hooks.position();
     const at = messageHeight(message);
     if (message.type === 'summary') {
@@ -192,7 +197,7 @@ export class Intake {
   }
 }
 
-const messageHeight = (message: ConsensusMessage): bigint => {
+const messageHeight = (message: Exclude<ConsensusMessage, { type: 'session' }>): bigint => {
   switch (message.type) {
     case 'vote':
       return message.vote.height;

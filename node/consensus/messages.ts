@@ -30,6 +30,7 @@ import {
   proposalOf,
   roundOf,
   uint,
+  uint32Of,
   uint64Of,
   type VoteMessage,
   voteItem,
@@ -61,7 +62,9 @@ export type ConsensusMessage =
       readonly round: number;
       readonly rounds: readonly RoundSummary[];
     }
-  | { readonly type: 'certificate'; readonly certificate: CommitCertificate };
+  | { readonly type: 'certificate'; readonly certificate: CommitCertificate }
+  /** Every second from a process that signs: the name of this run of it (fence.ts). */
+  | { readonly type: 'session'; readonly session: Hash };
 
 /** Requests have a stream of their own, so they are a second language. */
 export type ConsensusRequest =
@@ -70,7 +73,9 @@ export type ConsensusRequest =
   /** The prevotes that prove a polka for this value in this round, or none. */
   | { readonly type: 'polka'; readonly height: bigint; readonly round: number; readonly valueId: Hash }
   /** RULES 14: the newest vote of this validator that the asked peer knows. */
-  | { readonly type: 'lastVote'; readonly validator: Address };
+  | { readonly type: 'lastVote'; readonly validator: Address }
+  /** Does the asked peer hear another process than this one with the asker's key? */
+  | { readonly type: 'session'; readonly session: Hash };
 
 export type ValueAnswer = {
   readonly payload: Payload;
@@ -125,6 +130,8 @@ const kindAndItem = (message: ConsensusMessage): [kind: number, item: RlpItem] =
       return [4, [uint(message.height), uint(message.round), message.rounds.map(roundSummaryItem)]];
     case 'certificate':
       return [5, certificateItem(message.certificate)];
+    case 'session':
+      return [6, [hash(message.session)]];
   }
 };
 
@@ -159,6 +166,8 @@ const messageOf = (kind: number, item: RlpItem): ConsensusMessage | null => {
     }
     case 5:
       return { type: 'certificate', certificate: certificateOf(item) };
+    case 6:
+      return { type: 'session', session: hashOf(listOf(item, 1)[0]) };
     default:
       return null;
   }
@@ -180,6 +189,8 @@ const requestOf = (kind: number, item: RlpItem): ConsensusRequest | null => {
       const [height, round, valueId] = listOf(item, 3);
       return { type: 'polka', height: uint64Of(height), round: roundOf(round), valueId: hashOf(valueId) };
     }
+    case 5:
+      return { type: 'session', session: hashOf(listOf(item, 1)[0]) };
     default:
       return null;
   }
@@ -219,6 +230,8 @@ export const encodeRequest = (request: ConsensusRequest): Uint8Array => {
       return framed(3, [hexToBytes(request.validator)]);
     case 'polka':
       return framed(4, [uint(request.height), uint(request.round), hash(request.valueId)]);
+    case 'session':
+      return framed(5, [hash(request.session)]);
   }
 };
 
@@ -272,6 +285,19 @@ export const decodeLastVoteAnswer = (bytes: Uint8Array): Decoded<{ readonly vote
       return { vote: null };
     }
     return kind === 1 ? { vote: voteOf(item) } : null;
+  });
+
+/** @param heardAgoMs null: no other session is heard */
+export const encodeSessionAnswer = (heardAgoMs: number | null): Uint8Array =>
+  heardAgoMs === null ? framed(0, []) : framed(1, [uint(Math.max(0, Math.ceil(heardAgoMs)))]);
+
+export const decodeSessionAnswer = (bytes: Uint8Array): Decoded<{ readonly heardAgoMs: number | null }> =>
+  decodeFramed(bytes, MAX_REQUEST_BYTES, (kind, item) => {
+    if (kind === 0) {
+      listOf(item, 0);
+      return { heardAgoMs: null };
+    }
+    return kind === 1 ? { heardAgoMs: uint32Of(listOf(item, 1)[0]) } : null;
   });
 
 export const MAX_VOTES_ANSWER_BYTES = MAX_VALIDATORS * MAX_REQUEST_BYTES;

@@ -6,10 +6,11 @@
  */
 import { proposalDigest } from '#consensus/digests.ts';
 import { polkaFor } from '#consensus/heightState.ts';
-import type { Hash } from '#consensus/primitives.ts';
+import type { Address, Hash } from '#consensus/primitives.ts';
 import type { Proposal, SignedVote, Vote } from '#consensus/types.ts';
 import { hasQuorumFor } from '#consensus/voteKeeper.ts';
 import type { Asking } from '#node/consensus/asking.ts';
+import { Fence } from '#node/consensus/fence.ts';
 import { compareSigningOrder, guardToVote, type SignGuard } from '#node/consensus/guard.ts';
 import { startGuard } from '#node/consensus/guardStart.ts';
 import type { HeightLife } from '#node/consensus/heightLife.ts';
@@ -18,6 +19,8 @@ import type { HostDependencies, HostOptions } from '#node/consensus/hostPorts.ts
 import { LookBack, voteToGuardState } from '#node/consensus/lookBack.ts';
 import {
   decodeLastVoteAnswer,
+  decodeSessionAnswer,
+  encodeMessage,
   encodeRequest,
   MAX_REQUEST_BYTES,
   MessageError,
@@ -28,7 +31,7 @@ import type { Peer } from '#node/network/network.ts';
 
 export type OwnVotesDependencies = Pick<
   HostDependencies,
-  'chain' | 'clock' | 'disk' | 'logger' | 'signer' | 'signingLease'
+  'chain' | 'clock' | 'disk' | 'logger' | 'network' | 'signer' | 'signingLease'
 > & {
   readonly loop: HeightLoop;
   readonly asking: Asking;
@@ -36,16 +39,21 @@ export type OwnVotesDependencies = Pick<
   readonly makeDurable: (payloadHash: Hash | null) => Promise<void>;
 };
 
+export type OwnVotesOptions = Pick<HostOptions, 'domain' | 'session'>;
+
 export class OwnVotes {
-  readonly #options: Pick<HostOptions, 'domain'>;
+  readonly #options: OwnVotesOptions;
   readonly #deps: OwnVotesDependencies;
+  readonly #fence: Fence;
   guard: SignGuard | null = null;
   signing!: Signing;
   #lookBack!: LookBack;
+  #isWaitNoted = false;
 
-  constructor(options: Pick<HostOptions, 'domain'>, dependencies: OwnVotesDependencies) {
+  constructor(options: OwnVotesOptions, dependencies: OwnVotesDependencies) {
     this.#options = options;
     this.#deps = dependencies;
+    this.#fence = new Fence(dependencies.signer.address);
   }
 
   /** Once, before the first height. */
@@ -128,6 +136,7 @@ export class OwnVotes {
     const { validator } = peer;
     if (validator === null || !this.signing.isLookingBack()) return;
     const attempt = async (): Promise<void> => {
+      await this.#askSession(peer, validator);
       const request = encodeRequest({ type: 'lastVote', validator: this.#deps.signer.address });
       const decoded = decodeLastVoteAnswer(await this.#deps.asking.ask(peer, request, MAX_REQUEST_BYTES));
       if (!decoded.ok) throw this.#deps.asking.malformed(peer, decoded.error);
@@ -143,8 +152,45 @@ export class OwnVotes {
     );
   }
 
+  /** Its answer comes before that to `lastVote`, so that a look-back is never complete without it. */
+  async #askSession(peer: Peer, validator: Address): Promise<void> {
+    const { session } = this.#options;
+    if (session === undefined) return;
+    const { asking, clock } = this.#deps;
+    const askedMs = clock.nowMs();
+    const answer = await asking.ask(peer, encodeRequest({ type: 'session', session }), MAX_REQUEST_BYTES);
+    const decoded = decodeSessionAnswer(answer);
+    if (!decoded.ok) throw asking.malformed(peer, decoded.error);
+    this.#fence.note(validator, decoded.value.heardAgoMs, askedMs);
+  }
+
+  /** Every second, so that peers can tell a second process with this key of us. */
+  saySession(): void {
+    const { session } = this.#options;
+    if (session === undefined || this.signing.isLookingBack() || this.signing.observing() !== null) return;
+    this.#deps.network.broadcastConsensus(encodeMessage({ type: 'session', session }));
+  }
+
+  /** @returns true when nothing more is in the way of signing */
+  #isFenceOpen(): boolean {
+    const { logger, loop, signer } = this.#deps;
+    const verdict = this.#fence.verdict(loop.state.context.set);
+    if (verdict === 'taken')
+      loop.halt(
+        'KEY_IN_USE',
+        `expected no other process to sign with the consensus key of ${signer.address}, found one that validators with more than a third of the power hear now: ` +
+          'stop that one or leave this one stopped, because two would sign twice. To move the key here: stop the other, carry its newest signature over with guard export and guard import, then start this one',
+      );
+    if (verdict === 'wait' && !this.#isWaitNoted) {
+      this.#isWaitNoted = true;
+      logger.warn('validators heard another process with our key a moment ago: not signing until it is gone');
+    }
+    return verdict === 'clear';
+  }
+
   async finishLookBack(): Promise<void> {
     if (!this.signing.isLookingBack()) return;
+    if (!this.#isFenceOpen()) return;
     if (!this.#lookBack.isComplete(this.#deps.loop.state.context.set, this.#deps.clock.nowMs())) return;
     const newest = this.#lookBack.newest();
     if (newest !== null && this.guard !== null && compareSigningOrder(newest, this.guard.state()) > 0) {

@@ -103,6 +103,8 @@ export type ClusterOptions = {
   readonly emptyBlockIntervalMs?: number;
   /** False: nobody catches up by blocks. */
   readonly sync?: boolean;
+  /** The name of this run of the member's process; by default nothing is fenced. */
+  readonly session?: (name: string) => Hash;
   readonly verbose?: boolean;
 };
 
@@ -183,6 +185,7 @@ export class Cluster {
         importLagMs: 1_000,
         timeouts: DEFAULT_TIMEOUTS,
         blockGasLimit: 30_000_000n,
+        ...(this.#options.session === undefined ? {} : { session: this.#options.session(member.name) }),
       },
       {
         chain,

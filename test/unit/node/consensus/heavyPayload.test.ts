@@ -9,6 +9,7 @@ import {
   decodeRequest,
   encodeLastVoteAnswer,
   encodeMessage,
+  encodeSessionAnswer,
   encodeValueAnswer,
   encodeVotesAnswer,
   type ValueAnswer,
@@ -64,6 +65,8 @@ class Siege {
     switch (decoded.value.type) {
       case 'lastVote':
         return encodeLastVoteAnswer(null);
+      case 'session':
+        return encodeSessionAnswer(null);
       case 'polka':
         return encodeVotesAnswer([]);
       case 'valueByPayload':

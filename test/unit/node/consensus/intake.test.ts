@@ -31,6 +31,7 @@ const setUp = () => {
       onCertificate: (certificate) => certificates.push(certificate),
       onSummary: () => undefined,
       onBehind: (_peer, height) => behind.push(height),
+      onSession: () => undefined,
     },
   );
   return { position, votes, proposals, behind, certificates, faults, clock, intake };
