@@ -1,0 +1,37 @@
+/**
+ * Votes honestly, and for rounds up to 2³¹ − 1 of this height and for heights up to a million ahead as well.
+ * The rounds begin well ahead of the host's own, so that its honest votes do not conflict with them.
+ */
+import { NIL } from '#consensus/types.ts';
+import { FaultTimers } from '#test/faults/bounded.ts';
+import type { Fault } from '#test/faults/fault.ts';
+import { randomHash, signVote, voteBytes } from '#test/faults/forging.ts';
+import { sendToAll } from '#test/faults/wire.ts';
+
+const INTERVAL_MS = 250;
+const LAST_ROUND = 2 ** 31 - 1;
+const HEIGHTS_AHEAD = [1n, 2n, 1_000n, 1_000_000n];
+
+export const futureVoter: Fault = {
+  name: 'futureVoter',
+  create: (tools) => {
+    const { network, clock, random, position } = tools;
+    const timers = new FaultTimers(clock);
+
+    const vote = (height: bigint, round: number): void => {
+      const type = random() < 0.5 ? 'prevote' : 'precommit';
+      const valueId = random() < 0.5 ? NIL : randomHash(random);
+      sendToAll(network, voteBytes(signVote(tools, { type, height, round, valueId })));
+    };
+
+    timers.every(INTERVAL_MS, () => {
+      const at = position();
+      if (at === null) return;
+      for (let ahead = 64; ahead < LAST_ROUND; ahead *= 8)
+        vote(at.height, Math.min(LAST_ROUND, at.round + ahead + Math.floor(random() * ahead)));
+      vote(at.height, LAST_ROUND);
+      for (const ahead of HEIGHTS_AHEAD) vote(at.height + ahead, Math.floor(random() * LAST_ROUND));
+    });
+    return { network, clock, stop: timers.stop };
+  },
+};
