@@ -11,10 +11,12 @@ export type KeepAliveOptions = {
   readonly connections: () => readonly Connection[];
   /** Rejects when there was no answer in time. */
   readonly ping: (connection: Connection) => Promise<unknown>;
+  readonly onAnswer?: (connection: Connection, roundTripMs: number) => void;
   readonly onDead: (connection: Connection, reason: unknown) => void;
 };
 
-export const createKeepAlive = ({ intervalMs, connections, ping, onDead }: KeepAliveOptions) => {
+export const createKeepAlive = (options: KeepAliveOptions) => {
+  const { intervalMs, connections, ping, onAnswer, onDead } = options;
   const asked = new WeakSet<Connection>();
   let timer: NodeJS.Timeout | null = null;
   let lastTickMs = 0;
@@ -25,6 +27,7 @@ export const createKeepAlive = ({ intervalMs, connections, ping, onDead }: KeepA
     asked.add(connection);
     try {
       await ping(connection);
+      onAnswer?.(connection, performance.now() - startedMs);
     } catch (error) {
       // answers that came while we were paused are read before this runs
       await new Promise((resolve) => setImmediate(resolve));

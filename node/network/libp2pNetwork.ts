@@ -90,6 +90,8 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   const disconnectedListeners = new Set<(peer: Peer) => void>();
   /** What was said about a peer already, so that a persistent mismatch does not fill the log. */
   const lastComplaint = new Map<string, string>();
+  /** Bounded by the allow-list, gone with the peer's last connection. */
+  const roundTrips = new Map<string, number>();
   let consensusHandler: ConsensusHandler = () => {};
   let transactionsHandler: TransactionsHandler = () => {};
   let running: Libp2pNode | null = null;
@@ -151,6 +153,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     },
     onDisconnected: (peer) => {
       logger.info({ peerId: peer.peerId, peer: peer.name }, 'peer disconnected');
+      roundTrips.delete(peer.peerId);
       running?.announcer.disconnected(peerIdFromString(peer.peerId));
       for (const listener of disconnectedListeners) notify(listener, peer);
       dialer.lost(peer.peerId);
@@ -363,6 +366,10 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
         maxAnswerBytes: 0,
         signal: stopping.signal,
       }),
+    onAnswer: ({ remotePeer }, roundTripMs) => {
+      const peerId = remotePeer.toString();
+      if (table.get(peerId) !== null) roundTrips.set(peerId, Math.max(1, Math.round(roundTripMs)));
+    },
     onDead: (connection, reason) => {
       if (stopping.signal.aborted) return;
       logger.info(
@@ -443,7 +450,11 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       await running?.node.stop();
     },
     addresses: () => running?.node.getMultiaddrs().map(String) ?? [],
-    peers: () => table.all().map(({ peer }) => peer),
+    peers: () =>
+      table.all().map(({ peer }) => {
+        const roundTripMs = roundTrips.get(peer.peerId);
+        return roundTripMs === undefined ? peer : { ...peer, roundTripMs };
+      }),
     onPeerConnected(listener) {
       connectedListeners.add(listener);
       return () => connectedListeners.delete(listener);

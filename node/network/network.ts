@@ -14,6 +14,8 @@ export type Peer = {
   readonly name: string;
   /** The consensus address that the handshake proved, null for a full node. */
   readonly validator: Address | null;
+  /** Of the newest keep-alive question and its answer; absent before the first, and where nothing is measured. */
+  readonly roundTripMs?: number;
 };
 
 export type PeerFault = 'malformed' | 'invalid' | 'oversized' | 'flood' | 'forbidden';
