@@ -4,6 +4,7 @@
  */
 import type { L1View } from '#bridge/l1/view.ts';
 import { privateKeyToAddress, signDigest } from '#consensus/crypto/secp256k1.ts';
+import type { Evidence } from '#consensus/engine.ts';
 import { type Address, type Hash, parseHash } from '#consensus/primitives.ts';
 import { type Signer, signRequestDigest } from '#consensus/signer.ts';
 import { DEFAULT_TIMEOUTS } from '#consensus/timeouts.ts';
@@ -12,6 +13,7 @@ import { createValidatorSet, type ValidatorSet } from '#consensus/validatorSet.t
 import { ConsensusHost } from '#node/consensus/host.ts';
 import type { Halt, HostLogger } from '#node/consensus/hostPorts.ts';
 import type { Mempool } from '#node/mempool/mempool.ts';
+import type { Fault, Faulty } from '#test/faults/fault.ts';
 import { FakeChain, type FakeDatabase, type FakeExecution, genesisDatabase } from './fakeChain.ts';
 import { LossyHub, type LossyOptions } from './lossyNetwork.ts';
 import { TearingDisk } from './tearingDisk.ts';
@@ -105,6 +107,8 @@ export type ClusterOptions = {
   readonly sync?: boolean;
   /** The name of this run of the member's process; by default nothing is fenced. */
   readonly session?: (name: string) => Hash;
+  /** The Byzantine ones; null for an honest validator. */
+  readonly fault?: (index: number) => Fault | null;
   readonly verbose?: boolean;
 };
 
@@ -114,6 +118,9 @@ export class Member {
   readonly mempool = new FakeMempool();
   readonly halts: Halt[] = [];
   readonly behind: bigint[] = [];
+  readonly evidence: Evidence[] = [];
+  /** What its misdeeds run on, while it plays a fault. */
+  faulty: Faulty | null = null;
   database: FakeDatabase;
   disk = new TearingDisk();
   chain!: FakeChain;
@@ -139,6 +146,8 @@ export class Cluster {
   readonly set: ValidatorSet;
   readonly members: readonly Member[];
   readonly #options: ClusterOptions;
+  /** Hosts that know where they are. */
+  readonly #started = new WeakSet<ConsensusHost>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -166,7 +175,7 @@ export class Cluster {
   }
 
   async start(member: Member): Promise<ConsensusHost> {
-    const network = this.hub.join(member.name, member.key.address);
+    const faulty = this.#wrap(member);
     const chain = new FakeChain(
       member.database,
       this.set,
@@ -190,7 +199,7 @@ export class Cluster {
       {
         chain,
         mempool: member.mempool,
-        network,
+        network: faulty.network,
         l1View: this.#options.l1View?.(this.members.indexOf(member)) ?? null,
         signer: {
           address: signer.address,
@@ -200,7 +209,7 @@ export class Cluster {
           },
         },
         disk: member.disk,
-        clock: this.clock,
+        clock: faulty.clock,
         logger: this.#options.verbose ? talkative(member.name, this.clock) : silent,
       },
       {
@@ -209,12 +218,35 @@ export class Cluster {
           member.behind.push(height);
           this.#sync(member, peerId);
         },
-        onEvidence: () => undefined,
+        onEvidence: (evidence) => member.evidence.push(evidence),
       },
     );
     member.host = host;
     await host.start();
+    this.#started.add(host);
     return host;
+  }
+
+  /** Joins the network: as itself, or through the fault that it plays. */
+  #wrap(member: Member): Pick<Faulty, 'network' | 'clock'> {
+    const network = this.hub.join(member.name, member.key.address);
+    const index = this.members.indexOf(member);
+    const fault = this.#options.fault?.(index) ?? null;
+    member.faulty?.stop();
+    member.faulty =
+      fault?.create({
+        network,
+        key: member.key,
+        domain: DOMAIN,
+        clock: this.clock,
+        random: seededRandom(this.#options.seed * 1_000 + index),
+        position: () => {
+          if (member.host === null || !this.#started.has(member.host)) return null;
+          const { height, round } = member.host.status();
+          return { height, round, set: this.set };
+        },
+      }) ?? null;
+    return member.faulty ?? { network, clock: this.clock };
   }
 
   /** Block sync, as soon as somebody is two heights ahead. */
@@ -229,6 +261,7 @@ export class Cluster {
   /** The power goes: nothing is said goodbye to. */
   crash(member: Member, keep = 0): void {
     this.hub.leave(member.name);
+    member.faulty?.stop();
     const host = member.host;
     member.host = null;
     member.chain = undefined as unknown as FakeChain;
@@ -239,6 +272,7 @@ export class Cluster {
   async stopAll(): Promise<void> {
     for (const member of this.members) {
       this.hub.leave(member.name);
+      member.faulty?.stop();
       await member.host?.stop();
     }
   }
