@@ -22,7 +22,7 @@ import { systemClock } from '#node/consensus/clock.ts';
 import { openFolderDisk } from '#node/consensus/disk.ts';
 import { type FolderLock, lockFolder } from '#node/consensus/folderLock.ts';
 import { ConsensusHost } from '#node/consensus/host.ts';
-import type { HostStatus } from '#node/consensus/hostPorts.ts';
+import type { HostStatus } from '#node/consensus/statusTypes.ts';
 import { createCallRunner } from '#node/execution/callRunner.ts';
 import { openChain } from '#node/execution/openChain.ts';
 import { createTransactionRules } from '#node/execution/transactionChecks.ts';

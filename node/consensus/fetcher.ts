@@ -21,10 +21,12 @@ export type Pursuit = {
   readonly attempt: (peer: Peer) => Promise<void>;
 };
 
+type Control = { stopped: boolean; wake: () => void; readonly asked: Set<string> };
+
 export class Fetcher {
   readonly #clock: Clock;
   readonly #logger: HostLogger;
-  readonly #running = new Map<string, { stopped: boolean; wake: () => void }>();
+  readonly #running = new Map<string, Control>();
 
   constructor(clock: Clock, logger: HostLogger) {
     this.#clock = clock;
@@ -33,11 +35,19 @@ export class Fetcher {
 
   pursue(pursuit: Pursuit): void {
     if (this.#running.has(pursuit.key) || this.#running.size >= MAX_PURSUITS) return;
-    const control = { stopped: false, wake: (): void => {} };
+    const control: Control = { stopped: false, wake: () => {}, asked: new Set() };
     this.#running.set(pursuit.key, control);
     void this.#run(pursuit, control).finally(() => {
       if (this.#running.get(pursuit.key) === control) this.#running.delete(pursuit.key);
     });
+  }
+
+  /** Names of the peers that running pursuits of this asked, for the status. */
+  askedFor(hash: string): readonly string[] {
+    const names = new Set<string>();
+    for (const [key, { asked }] of this.#running)
+      if (key.endsWith(hash)) for (const name of asked) names.add(name);
+    return [...names];
   }
 
   /** Ends every pursuit; what is on the way is ignored by `isDone` of its owner. */
@@ -49,10 +59,11 @@ export class Fetcher {
     this.#running.clear();
   }
 
-  async #run(pursuit: Pursuit, control: { stopped: boolean; wake: () => void }): Promise<void> {
+  async #run(pursuit: Pursuit, control: Control): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       for (const peer of pursuit.candidates()) {
         if (control.stopped || pursuit.isDone()) return;
+        control.asked.add(peer.name);
         try {
           await pursuit.attempt(peer);
         } catch (error) {

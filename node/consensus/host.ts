@@ -25,7 +25,6 @@ import type {
   HostDependencies,
   HostListeners,
   HostOptions,
-  HostStatus,
 } from '#node/consensus/hostPorts.ts';
 import { Intake } from '#node/consensus/intake.ts';
 import { Judging } from '#node/consensus/judging.ts';
@@ -37,6 +36,7 @@ import { RoundTimers } from '#node/consensus/roundTimers.ts';
 import { RoundZero } from '#node/consensus/roundZero.ts';
 import { Sessions } from '#node/consensus/sessions.ts';
 import { StatusKeeper } from '#node/consensus/statusKeeper.ts';
+import type { HostStatus, NameOf } from '#node/consensus/statusTypes.ts';
 import { ValueFetching } from '#node/consensus/valueFetching.ts';
 import { createWal, type Wal } from '#node/consensus/wal.ts';
 import type { Peer } from '#node/network/network.ts';
@@ -113,7 +113,13 @@ export class ConsensusHost {
     const values = new ValueFetching({ ...dependencies, loop, asking, fetcher, work, forks, receive });
     this.#values = values;
     this.#committing = new Committing({ ...dependencies, loop, log: this.#log, fetcher, work, values });
-    this.#status = new StatusKeeper({ ...dependencies, loop, own: this.#own, self: signer.address });
+    this.#status = new StatusKeeper(options, {
+      ...dependencies,
+      loop,
+      own: this.#own,
+      fetcher,
+      self: signer.address,
+    });
   }
 
   #createIntake(): Intake {
@@ -130,7 +136,10 @@ export class ConsensusHost {
       onProposal: (proposal) => loop.enqueuePeerInput({ type: 'proposal', proposal }),
       onPayload: (peer, payloadHash, payload) => this.#work.onPayload(peer, payloadHash, payload),
       onCertificate: (certificate) => loop.enqueuePeerInput({ type: 'certificate', certificate }),
-      onSummary: (peer, height, rounds) => this.#gossip.onSummary(peer, height, rounds),
+      onSummary: (peer, height, rounds, round) => {
+        this.#status.noteSummary(peer, height, round, rounds);
+        this.#gossip.onSummary(peer, height, rounds);
+      },
       onBehind: (peer, height) => {
         this.#own.requireMany();
         this.#listeners.onBehind(peer.peerId, height);
@@ -183,8 +192,9 @@ export class ConsensusHost {
     await this.#own.guard?.close();
   }
 
-  status(): HostStatus {
-    return this.#status.status();
+  /** @param nameOf what people call a validator */
+  status(nameOf: NameOf = (address) => address): HostStatus {
+    return this.#status.status(nameOf);
   }
 
   /** The WAL and guard stay as they are; nothing is signed or committed any more. */
@@ -224,6 +234,7 @@ export class ConsensusHost {
       life.payloads.add(payloadHash, payload, this.#deps.clock.nowMs(), () => true);
       life.durable.add(payloadHash);
     }
+    this.#status.enterHeight();
     await this.#own.recover(life, recovery);
     for (const effect of recovery.outstanding) await this.#perform(life, effect);
     if (life.over) return;
@@ -329,6 +340,7 @@ export class ConsensusHost {
 
   #onSession(peer: Peer, session: Hash): void {
     if (peer.validator === null) return;
+    this.#status.noteSession(peer.validator);
     if (!this.#sessions.noteSigning(peer.validator, session, this.#deps.clock.nowMs()))
       this.#deps.logger.error(
         { peer: peer.name, validator: peer.validator },

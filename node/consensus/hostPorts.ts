@@ -71,23 +71,3 @@ export type HostListeners = {
   readonly onEvidence: (evidence: Evidence) => void;
 };
 
-export type ValidatorStatus = {
-  readonly address: Address;
-  readonly power: bigint;
-  readonly connected: boolean;
-  readonly lastVote: { readonly height: bigint; readonly round: number; readonly type: string } | null;
-};
-
-export type HostStatus = {
-  readonly height: bigint;
-  /** −1 before round 0 has begun. */
-  readonly round: number;
-  readonly step: string;
-  readonly proposer: Address | null;
-  readonly validators: readonly ValidatorStatus[];
-  /** One sentence for a person; null while nothing is amiss. */
-  readonly waitingFor: string | null;
-  /** Why this node does not sign, null when it does. */
-  readonly observing: string | null;
-  readonly halted: Halt | null;
-};

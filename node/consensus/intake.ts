@@ -39,7 +39,7 @@ export type IntakeHooks = {
   readonly onProposal: (proposal: SignedProposal) => void;
   readonly onPayload: (peer: Peer, payloadHash: Hash, payload: Payload) => void;
   readonly onCertificate: (certificate: CommitCertificate) => void;
-  readonly onSummary: (peer: Peer, height: bigint, rounds: readonly RoundSummary[]) => void;
+  readonly onSummary: (peer: Peer, height: bigint, rounds: readonly RoundSummary[], round: number) => void;
   readonly onBehind: (peer: Peer, height: bigint) => void;
   readonly onSession: (peer: Peer, session: Hash) => void;
 };
@@ -136,7 +136,7 @@ export class Intake {
 
   #summary(peer: Peer, message: Extract<ConsensusMessage, { type: 'summary' }>, height: bigint): void {
     if (message.height > height + 1n) this.#hooks.onBehind(peer, message.height);
-    this.#hooks.onSummary(peer, message.height, message.rounds);
+    this.#hooks.onSummary(peer, message.height, message.rounds, message.round);
   }
 
   #vote(peer: Peer, message: VoteMessage, set: ValidatorSet): void {
