@@ -192,6 +192,12 @@ export class ConsensusHost {
     await this.#own.guard?.close();
   }
 
+  /** Where it is, for who asks often. */
+  position(): { readonly height: bigint; readonly round: number } {
+    const { context, round } = this.#loop.state;
+    return { height: context.height, round: round.round };
+  }
+
   /** @param nameOf what people call a validator */
   status(nameOf: NameOf = (address) => address): HostStatus {
     return this.#status.status(nameOf);

@@ -98,6 +98,8 @@ const talkative = (name: string, clock: VirtualClock): HostLogger => {
 export type ClusterOptions = {
   readonly seed: number;
   readonly validators?: number;
+  /** In the order of the members; 1 each by default. */
+  readonly powers?: readonly bigint[];
   readonly network?: Partial<LossyOptions>;
   readonly execution?: (index: number) => FakeExecution;
   readonly l1View?: (index: number) => L1View | null;
@@ -152,7 +154,9 @@ export class Cluster {
   constructor(options: ClusterOptions) {
     this.#options = options;
     const keys = createKeys(options.validators ?? 4);
-    this.set = createValidatorSet(keys.map(({ address }) => ({ address, power: 1n })));
+    this.set = createValidatorSet(
+      keys.map(({ address }, index) => ({ address, power: options.powers?.[index] ?? 1n })),
+    );
     this.hub = new LossyHub(this.clock, seededRandom(options.seed), {
       loss: 0,
       minLatencyMs: 2,
@@ -242,7 +246,7 @@ export class Cluster {
         random: seededRandom(this.#options.seed * 1_000 + index),
         position: () => {
           if (member.host === null || !this.#started.has(member.host)) return null;
-          const { height, round } = member.host.status();
+          const { height, round } = member.host.position();
           return { height, round, set: this.set };
         },
       }) ?? null;
