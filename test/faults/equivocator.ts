@@ -11,7 +11,7 @@ import { isOwnVote, randomHash, signVote, voteBytes } from '#test/faults/forging
 import { splitProposals } from '#test/faults/splitProposals.ts';
 import { decoded, delegate, halfOf, overhearing, rewriting } from '#test/faults/wire.ts';
 
-const CROSS_AFTER_MS = 150;
+const CROSS_AFTER_MS = 10;
 
 /** The vote's opposite: nil for a value; for nil a value that somebody voted for, or nonsense. */
 const oppositeOf = (tools: FaultTools, vote: VoteMessage, seen: Hash | undefined): VoteMessage =>

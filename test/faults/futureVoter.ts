@@ -18,9 +18,8 @@ export const futureVoter: Fault = {
     const { network, clock, random, position } = tools;
     const timers = new FaultTimers(clock);
 
-    const vote = (height: bigint, round: number): void => {
+    const vote = (height: bigint, round: number, valueId = randomHash(random)): void => {
       const type = random() < 0.5 ? 'prevote' : 'precommit';
-      const valueId = random() < 0.5 ? NIL : randomHash(random);
       sendToAll(network, voteBytes(signVote(tools, { type, height, round, valueId })));
     };
 
@@ -29,7 +28,7 @@ export const futureVoter: Fault = {
       if (at === null) return;
       for (let ahead = 64; ahead < LAST_ROUND; ahead *= 8)
         vote(at.height, Math.min(LAST_ROUND, at.round + ahead + Math.floor(random() * ahead)));
-      vote(at.height, LAST_ROUND);
+      vote(at.height, LAST_ROUND, NIL);
       for (const ahead of HEIGHTS_AHEAD) vote(at.height + ahead, Math.floor(random() * LAST_ROUND));
     });
     return { network, clock, stop: timers.stop };
