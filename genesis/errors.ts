@@ -8,6 +8,7 @@ export type GenesisErrorCode =
   | 'TOO_FEW_VALIDATORS'
   | 'BAD_POWER'
   | 'BAD_THRESHOLD'
+  | 'BAD_GOVERNORS'
   | 'BAD_PEER_ID'
   | 'SHARED_KEY'
   | 'BAD_CHAIN_ID'

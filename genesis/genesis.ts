@@ -2,23 +2,26 @@
  * genesis = f(spec): accounts, state root, header and checkpoint of block 0, the same on any machine (RULES 6, 49, 51).
  *
  * Owns what is in block 0. Does not own where contracts keep their words (bridge/encoding/gatewaySlots.ts,
- * validatorSetSlots.ts) or how execution stores accounts. Addresses of later system contracts are reserved: no code,
+ * validatorSetSlots.ts, governanceSlots.ts, upgradePlanSlot.ts) or how execution stores accounts. Addresses of later system contracts are reserved: no code,
  * no balance, so no account.
  */
 import { l1AddressesOf } from '#bridge/addresses.ts';
 import { gatewayGenesisStorage } from '#bridge/encoding/gatewaySlots.ts';
 import { EMPTY_OUTBOX_ROOT } from '#bridge/encoding/outboxTree.ts';
+import type { StorageEntry } from '#bridge/encoding/storageWords.ts';
 import { keccak256Hex } from '#consensus/crypto/keccak.ts';
 import { checkpointToValueId } from '#consensus/digests.ts';
-import { compareHex, type Hash, ZERO_HASH } from '#consensus/primitives.ts';
+import { type Address, compareHex, type Hash, ZERO_HASH } from '#consensus/primitives.ts';
 import type { Checkpoint } from '#consensus/types.ts';
 import { createValidatorSet, type ValidatorSet } from '#consensus/validatorSet.ts';
+import { governanceGenesisStorage } from '#genesis/governanceSlots.ts';
 import { encodeGenesisHeader } from '#genesis/header.ts';
 import { PREDEPLOY_CODE, type PredeployCode } from '#genesis/predeployCode.ts';
 import { GATEWAY_PREFUND_WEI, PREDEPLOYS } from '#genesis/predeploys.ts';
 import type { ChainSpec, Genesis, GenesisAccount } from '#genesis/spec.ts';
 import { specToHash } from '#genesis/specHash.ts';
 import { computeStateRoot } from '#genesis/stateRoot.ts';
+import { upgradePlanGenesisStorage } from '#genesis/upgradePlanSlot.ts';
 import { validatorSetGenesisStorage } from '#genesis/validatorSetSlots.ts';
 
 const genesisAccounts = (
@@ -43,12 +46,15 @@ const genesisAccounts = (
     ],
     backedWei,
   });
+  const systemStorage = new Map<Address, readonly StorageEntry[]>([
+    [PREDEPLOYS.validatorSet, validatorSetGenesisStorage(validators.validators, spec.epochLength)],
+    [PREDEPLOYS.governance, governanceGenesisStorage(spec.governors.map(({ address }) => address))],
+    [PREDEPLOYS.upgradePlan, upgradePlanGenesisStorage()],
+  ]);
   const contracts = code.map(({ address, code }): GenesisAccount => {
     if (address === PREDEPLOYS.pegGateway)
       return { address, nonce: 1n, balanceWei: GATEWAY_PREFUND_WEI, code, storage: gatewayStorage };
-    const storage =
-      address === PREDEPLOYS.validatorSet ? validatorSetGenesisStorage(validators.validators) : [];
-    return { address, nonce: 1n, balanceWei: 0n, code, storage };
+    return { address, nonce: 1n, balanceWei: 0n, code, storage: systemStorage.get(address) ?? [] };
   });
   const owners = spec.balances.map(
     ({ address, amountWei }): GenesisAccount => ({

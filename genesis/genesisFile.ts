@@ -13,7 +13,7 @@ import { buildGenesis } from '#genesis/genesis.ts';
 import type { Genesis } from '#genesis/spec.ts';
 import { parseSpec, type SpecJson, specToJson } from '#genesis/specFile.ts';
 
-const FORMAT = 'causeway-genesis-1';
+const FORMAT = 'causeway-genesis-2';
 const L1_NAMES = [
   'factory',
   'vault',

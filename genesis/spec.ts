@@ -17,6 +17,9 @@ export type SpecValidator = {
 };
 export type SpecRelayer = { readonly name: string; readonly address: Address; readonly peerId: string };
 
+/** An organisation: one vote in Governance. */
+export type SpecGovernor = { readonly name: string; readonly address: Address };
+
 export type FeePolicy = { readonly mode: 'fixed'; readonly baseFeeWei: bigint };
 
 export type ChainSpec = {
@@ -36,6 +39,8 @@ export type ChainSpec = {
   readonly relayerThreshold: number;
   /** Strictly ascending by address. */
   readonly relayers: readonly SpecRelayer[];
+  /** Who decides, by two thirds, on validators and upgrades. Strictly ascending by address. */
+  readonly governors: readonly SpecGovernor[];
   /** Backed balances: the vault's constructor takes exactly their sum. Strictly ascending by address. */
   readonly balances: readonly { readonly address: Address; readonly amountWei: bigint }[];
   /** L1 account used for nothing else: factory = CREATE(deployer, 0). */

@@ -38,6 +38,7 @@ const specSchema = z.strictObject({
   validators: z.array(z.strictObject({ name, address, power: decimal, peerId })).max(1_000),
   relayerThreshold: decimal.transform(Number),
   relayers: z.array(z.strictObject({ name, address, peerId })).max(1_000),
+  governors: z.array(z.strictObject({ name, address })).max(1_000),
   balances: z.array(z.strictObject({ address, amountWei: decimal })).max(100_000),
   deployer: address,
 });
@@ -87,6 +88,7 @@ export const specToJson = (spec: ChainSpec): SpecJson => ({
   })),
   relayerThreshold: String(spec.relayerThreshold),
   relayers: spec.relayers.map(({ name, address, peerId }) => ({ name, address, peerId })),
+  governors: spec.governors.map(({ name, address }) => ({ name, address })),
   balances: spec.balances.map(({ address, amountWei }) => ({ address, amountWei: String(amountWei) })),
   deployer: spec.deployer,
 });

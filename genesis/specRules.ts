@@ -11,6 +11,7 @@ import { leastImportGas } from '#bridge/relayer/importBatch.ts';
 import { type Address, compareHex } from '#consensus/primitives.ts';
 import { MAX_MEAN_POWER } from '#consensus/validatorSet.ts';
 import { GenesisError } from '#genesis/errors.ts';
+import { MAX_GOVERNORS } from '#genesis/governanceSlots.ts';
 import { PREDEPLOYS } from '#genesis/predeploys.ts';
 import type { ChainSpec } from '#genesis/spec.ts';
 import { MAX_VALIDATORS } from '#genesis/validatorSetSlots.ts';
@@ -93,6 +94,18 @@ const checkRelayers = ({ relayers, relayerThreshold }: ChainSpec): void => {
     );
 };
 
+const checkGovernors = ({ governors }: ChainSpec): void => {
+  if (governors.length < 1 || governors.length > MAX_GOVERNORS)
+    throw new GenesisError(
+      'BAD_GOVERNORS',
+      `expected 1 to ${MAX_GOVERNORS} governors, found ${governors.length}: without one, no validator could ever be added or removed`,
+    );
+  requireAscending(
+    'governors',
+    governors.map(({ address }) => address),
+  );
+};
+
 /** One key, one role: whoever steals it must not hold two locks. */
 const checkKeysDisjoint = (spec: ChainSpec): void => {
   const owners = new Map<string, string>();
@@ -108,9 +121,10 @@ const checkKeysDisjoint = (spec: ChainSpec): void => {
   claim(spec.deployer, 'the deployer');
   for (const { name, address } of spec.validators) claim(address, `validator ${name}`);
   for (const { name, address } of spec.relayers) claim(address, `relayer ${name}`);
+  for (const { name, address } of spec.governors) claim(address, `governor ${name}`);
   for (const { name, peerId } of [...spec.validators, ...spec.relayers]) claim(peerId, `the node of ${name}`);
   const names = new Set<string>();
-  for (const { name } of [...spec.validators, ...spec.relayers]) {
+  for (const { name } of [...spec.validators, ...spec.relayers, ...spec.governors]) {
     if (names.has(name))
       throw new GenesisError('SHARED_KEY', `expected distinct names, found "${name}" twice: rename one`);
     names.add(name);
@@ -187,6 +201,7 @@ export const checkSpec = (spec: ChainSpec, options: SpecRuleOptions = {}): void 
   requireWithin('a base fee (wei)', spec.feePolicy.baseFeeWei, 0n, MAX_UINT64);
   checkValidators(spec, options);
   checkRelayers(spec);
+  checkGovernors(spec);
   checkPeerIds(spec);
   checkKeysDisjoint(spec);
   checkBalances(spec);

@@ -30,9 +30,18 @@ export type ChainErrorCode =
   | 'DIVERGED'
   /** Fatal: execution failed where it must not (RULES 3). */
   | 'EXECUTION_FAULT'
+  /** Fatal: the chain's next height has rules that this release does not know. */
+  | 'UPGRADE_REQUIRED'
   /** Fatal: the database cannot be read or written, or says something impossible. */
   | 'STORAGE_FAULT'
   | 'CLOSED';
+
+const FATAL_CODES: ReadonlySet<ChainErrorCode> = new Set([
+  'DIVERGED',
+  'EXECUTION_FAULT',
+  'UPGRADE_REQUIRED',
+  'STORAGE_FAULT',
+]);
 
 /** @see Chain */
 export class ChainError extends Error {
@@ -43,7 +52,7 @@ export class ChainError extends Error {
   constructor(code: ChainErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
-    this.fatal = code === 'DIVERGED' || code === 'EXECUTION_FAULT' || code === 'STORAGE_FAULT';
+    this.fatal = FATAL_CODES.has(code);
   }
 }
 

@@ -18,7 +18,7 @@ const FOLDERS = ['bridge/contracts', 'genesis/contracts'] as const;
 /** What is deployed or predeployed; libraries and structs are compiled into these. */
 const CONTRACTS: Readonly<Record<(typeof FOLDERS)[number], readonly string[]>> = {
   'bridge/contracts': ['PegFactory', 'PegGateway', 'PegVault', 'PegVerifier'],
-  'genesis/contracts': ['ValidatorSet'],
+  'genesis/contracts': ['Governance', 'UpgradePlan', 'ValidatorSet'],
 };
 
 type References = Readonly<Record<string, readonly { readonly start: number; readonly length: number }[]>>;

@@ -21,6 +21,7 @@ export const describeGenesis = ({ spec, specHash, genesisHash, stateRoot, l1, ba
     ]),
     ...spec.relayers.map(({ name, address }) => ['relayer', `${address}  ${name}`]),
     ['threshold', `${spec.relayerThreshold} of ${spec.relayers.length} relayers`],
+    ...spec.governors.map(({ name, address }) => ['governor', `${address}  ${name}`]),
     ['deployer', spec.deployer],
     ...Object.entries(l1).map(([name, address]) => [`L1 ${name}`, address]),
   ]);

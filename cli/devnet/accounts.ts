@@ -13,22 +13,35 @@ export const MNEMONIC = 'test test test test test test test test test test test 
 export const USER_COUNT = 10;
 export const USER_L1_WEI = 10_000n * 10n ** 18n;
 export const USER_SIDECHAIN_WEI = 100n * 10n ** 18n;
+/** For the fees of proposals and votes. */
+export const GOVERNOR_SIDECHAIN_WEI = 10n ** 18n;
 
 export type RoleKey = { readonly privateKey: Uint8Array; readonly address: Address };
-export type NodeRole = RoleKey & { readonly name: string; readonly nodeSeed: Uint8Array };
+export type NamedKey = RoleKey & { readonly name: string };
+export type NodeRole = NamedKey & { readonly nodeSeed: Uint8Array };
 
 export type DevnetAccounts = {
   readonly users: readonly Address[];
   readonly deployer: RoleKey;
   readonly validators: readonly NodeRole[];
   readonly relayers: readonly NodeRole[];
+  /** One organisation behind each validator. */
+  readonly governors: readonly NamedKey[];
   /** Makes the first crossing, so that the users' accounts stay untouched. */
   readonly traveller: RoleKey;
   readonly travellersFriend: RoleKey;
 };
 
 /** BIP-44 account numbers. */
-const BRANCH = { user: 0, deployer: 1, validator: 2, relayer: 3, node: 4, traveller: 5 } as const;
+const BRANCH = {
+  user: 0,
+  deployer: 1,
+  validator: 2,
+  relayer: 3,
+  node: 4,
+  traveller: 5,
+  governor: 6,
+} as const;
 
 /** BIP-39's seed: 2,048 rounds of PBKDF2, so made once. */
 const openRoot = (): HDKey =>
@@ -53,6 +66,10 @@ export const devnetAccounts = (): DevnetAccounts => {
     deployer: role('deployer', 0),
     validators: indexes(VALIDATOR_COUNT).map((index) => nodeRole('validator', index, index)),
     relayers: indexes(RELAYER_COUNT).map((index) => nodeRole('relayer', index, VALIDATOR_COUNT + index)),
+    governors: indexes(VALIDATOR_COUNT).map((index) => ({
+      ...role('governor', index),
+      name: `organisation-${index + 1}`,
+    })),
     traveller: role('traveller', 0),
     travellersFriend: role('traveller', 1),
   };

@@ -4,7 +4,12 @@
  * Specification and keys are written once. Configurations follow the ports and are written at every start.
  */
 import { access, mkdir, writeFile } from 'node:fs/promises';
-import { type DevnetAccounts, type NodeRole, USER_SIDECHAIN_WEI } from '#cli/devnet/accounts.ts';
+import {
+  type DevnetAccounts,
+  GOVERNOR_SIDECHAIN_WEI,
+  type NodeRole,
+  USER_SIDECHAIN_WEI,
+} from '#cli/devnet/accounts.ts';
 import { L1_CHAIN_ID } from '#cli/devnet/l1.ts';
 import { type DevnetLayout, type NodeFiles, nodeFiles } from '#cli/devnet/layout.ts';
 import { type DevnetPorts, HOST } from '#cli/devnet/ports.ts';
@@ -48,7 +53,11 @@ const devnetSpec = async (accounts: DevnetAccounts, timestamp: bigint): Promise<
     validators: byAddress(validators.map((validator) => ({ ...validator, power: 1n }))),
     relayerThreshold: 2,
     relayers: byAddress(relayers),
-    balances: byAddress(accounts.users.map((address) => ({ address, amountWei: USER_SIDECHAIN_WEI }))),
+    governors: byAddress(accounts.governors.map(({ name, address }) => ({ name, address }))),
+    balances: byAddress([
+      ...accounts.users.map((address) => ({ address, amountWei: USER_SIDECHAIN_WEI })),
+      ...accounts.governors.map(({ address }) => ({ address, amountWei: GOVERNOR_SIDECHAIN_WEI })),
+    ]),
     deployer: accounts.deployer.address,
   };
 };

@@ -21,9 +21,10 @@ import {
   type Parent,
 } from '#node/execution/deriveBlock.ts';
 import { initialiseChain } from '#node/execution/genesisState.ts';
+import { requireKnownRules } from '#node/execution/knownRules.ts';
 import { createMachine, type Machine } from '#node/execution/machine.ts';
 import { orderedTrieRoot } from '#node/execution/orderedTrie.ts';
-import { createExecutionRules, type ExecutionRules } from '#node/execution/rules.ts';
+import { createExecutionRules, type ExecutionRules, SUPPORTED_RULES_VERSION } from '#node/execution/rules.ts';
 import { runSelfTest } from '#node/execution/selfTest.ts';
 import { createCodeReader, createFlatReader, type StateReader } from '#node/execution/stateReader.ts';
 import { createStoredNodes, type TrieNodes } from '#node/execution/trieNodes.ts';
@@ -56,7 +57,12 @@ export type Committed = {
   readonly nextValidators: ValidatorSet;
 };
 
-export type ExecutorOptions = { readonly dataDir: string; readonly genesis: Genesis };
+export type ExecutorOptions = {
+  readonly dataDir: string;
+  readonly genesis: Genesis;
+  /** The newest rules that may be executed; by default what this release knows. */
+  readonly supportedRules?: bigint;
+};
 
 /** Candidates of one height that are kept; a round brings one, so this is far more than a healthy height needs. */
 const MAX_CANDIDATES = 32;
@@ -67,6 +73,7 @@ export class BlockExecutor {
   readonly #store: ChainStore;
   readonly #machine: Machine;
   readonly #rules: ExecutionRules;
+  readonly #supportedRules: bigint;
   readonly #nodes: TrieNodes;
   readonly #code: StateReader['code'];
   #parent: Parent;
@@ -77,13 +84,14 @@ export class BlockExecutor {
   #fault: ChainError | null = null;
 
   private constructor(
-    genesis: Genesis,
+    { genesis, supportedRules = SUPPORTED_RULES_VERSION }: ExecutorOptions,
     database: Database,
     store: ChainStore,
     machine: Machine,
     rules: ExecutionRules,
   ) {
     this.#genesis = genesis;
+    this.#supportedRules = supportedRules;
     this.#database = database;
     this.#store = store;
     this.#machine = machine;
@@ -94,7 +102,8 @@ export class BlockExecutor {
   }
 
   /** @throws ChainError STORAGE_FAULT, WRONG_DATA_FOLDER, CRYPTO_UNAVAILABLE */
-  static async open({ dataDir, genesis }: ExecutorOptions): Promise<BlockExecutor> {
+  static async open(options: ExecutorOptions): Promise<BlockExecutor> {
+    const { dataDir, genesis } = options;
     const database = await openDatabase(dataDir);
     try {
       const store = createChainStore(database);
@@ -104,7 +113,7 @@ export class BlockExecutor {
       await runSelfTest(machine);
       await initialiseChain(database, store, genesis);
       const rules = createExecutionRules(genesis.spec, common);
-      return new BlockExecutor(genesis, database, store, machine, rules);
+      return new BlockExecutor(options, database, store, machine, rules);
     } catch (error) {
       await database.close();
       throw error;
@@ -139,12 +148,14 @@ export class BlockExecutor {
     return { block, validators, reader, nodes: this.#nodes };
   }
 
-  /** @throws ChainError EXECUTION_FAULT, STORAGE_FAULT */
+  /** @throws ChainError EXECUTION_FAULT, UPGRADE_REQUIRED, STORAGE_FAULT */
   async derive(payload: Payload): Promise<Derivation> {
     this.#requireHealthy();
     const payloadHash = payloadToHash(payload);
     const known = this.#derivations.get(payloadHash);
     if (known !== undefined) return known;
+    const { reader, block: parent } = this.#parent;
+    await this.#guard(() => requireKnownRules(reader, parent.height + 1n, this.#supportedRules));
     const result = await this.#guard(() => deriveBlock(this.#machine, this.#rules, this.#parent, payload));
     const derivation = result.valid ? this.#keep(result.block) : withoutBlock(result);
     this.#derivations.set(payloadHash, derivation);
@@ -246,6 +257,7 @@ export class BlockExecutor {
         `expected block ${head.height + 1n}, found ${header.height}: fetch the blocks between first`,
       );
     this.#checkCertificate(certified, header.height);
+    checkTransactions(certified, header);
     const { certificate } = certified;
     if (header.height <= head.height) return this.#committedBefore(header.height, certificate.valueId);
     if (header.parentHash !== head.hash)
@@ -339,10 +351,10 @@ const diverged = ({ checkpoint, certificate }: CertifiedBlock, what: string): Ch
     `block ${checkpoint.blockHash} at height ${certificate.height} is final, but ${what}: stop and compare the nodes`,
   );
 
-/** Everything that a peer can get wrong by itself: parts that do not belong together. */
-const checkCertifiedBlock = (certified: CertifiedBlock): Header => {
-  const bad = (reason: string): ChainError => new ChainError('BAD_BLOCK', reason);
-  const { checkpoint, transactions } = certified;
+const bad = (reason: string): ChainError => new ChainError('BAD_BLOCK', reason);
+
+/** What a peer can get wrong by itself: parts that do not belong together. Cheap, so it comes first. */
+const checkCertifiedBlock = ({ checkpoint, ...certified }: CertifiedBlock): Header => {
   let header: Header;
   try {
     header = decodeHeader(certified.header);
@@ -354,8 +366,12 @@ const checkCertifiedBlock = (certified: CertifiedBlock): Header => {
     throw bad(
       `expected the checkpoint of block ${hash}, found that of ${checkpoint.blockHash} at ${checkpoint.height}`,
     );
+  return header;
+};
+
+/** After the certificate: hashing a whole block is work that only a quorum may ask for. */
+const checkTransactions = ({ transactions }: CertifiedBlock, header: Header): void => {
   const transactionsRoot = orderedTrieRoot(transactions);
   if (transactionsRoot !== header.transactionsRoot)
     throw bad(`expected transactions with root ${header.transactionsRoot}, found ${transactionsRoot}`);
-  return header;
 };

@@ -9,6 +9,7 @@ import { bytesToHash, type Hash, hexToBytes, ZERO_HASH } from '#consensus/primit
 import type { Genesis } from '#genesis/spec.ts';
 import { type Chain, ChainError, type CommittedBlock, type Derivation, type Head } from '#node/chain.ts';
 import type { Committed } from '#node/execution/blockExecutor.ts';
+import { SUPPORTED_RULES_VERSION } from '#node/execution/rules.ts';
 import { createCodeReader, createTrieReader, type StateReader } from '#node/execution/stateReader.ts';
 import { createStoredNodes } from '#node/execution/trieNodes.ts';
 import { WorkerClient } from '#node/execution/workerProtocol.ts';
@@ -28,6 +29,8 @@ export type OpenChainOptions = {
   readonly dataDir: string;
   readonly genesis: Genesis;
   readonly logger?: ChainLogger;
+  /** The newest rules that may be executed; by default what this release knows. */
+  readonly supportedRules?: bigint;
 };
 
 const NO_LOGGER: ChainLogger = { info: () => {}, error: () => {} };
@@ -38,9 +41,10 @@ export const openChain = async ({
   dataDir,
   genesis,
   logger = NO_LOGGER,
+  supportedRules = SUPPORTED_RULES_VERSION,
 }: OpenChainOptions): Promise<Chain> => {
   const worker = new Worker(new URL('./executionWorker.ts', import.meta.url), {
-    workerData: { dataDir, genesis },
+    workerData: { dataDir, genesis, supportedRules },
     name: 'execution',
   });
   const client = new WorkerClient(worker, 'execution');

@@ -18,6 +18,9 @@ export type ExecutionRules = {
   readonly maxTransactions: number;
 };
 
+/** The newest rules that this release executes; UpgradePlan says from which height a chain uses which. */
+export const SUPPORTED_RULES_VERSION = 1n;
+
 /** A payload may carry at most this many bytes of transactions (RULES 2). */
 export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024;
 const CHEAPEST_TRANSACTION_GAS = 21_000n;

@@ -1,5 +1,5 @@
 /**
- * What a block changes without a transaction: block start (EIP-2935, EIP-4788), treasury, epoch boundary.
+ * What a block changes without a transaction: block start (EIP-2935, EIP-4788), the genesis hash, treasury, epoch boundary.
  *
  * Writes go straight into the overlay, outside gas and the journal of any transaction. No EIP-7002, 7251 or 6110
  * processing ever (RULES 6).
@@ -7,9 +7,16 @@
 import { Account, Address, setLengthLeft } from '@ethereumjs/util';
 import { type SlotReader, wordToUint } from '#bridge/encoding/storageWords.ts';
 import { bytesToHash, type Hash, hexToBytes, toBigEndian } from '#consensus/primitives.ts';
-import type { ValidatorSet } from '#consensus/validatorSet.ts';
+import type { Validator, ValidatorSet } from '#consensus/validatorSet.ts';
+import { selectNextSet } from '#genesis/nextSet.ts';
 import { PREDEPLOYS } from '#genesis/predeploys.ts';
-import { readValidatorSet, VALIDATOR_SET_SLOTS, validatorListEntries } from '#genesis/validatorSetSlots.ts';
+import {
+  readJailed,
+  readValidatorSet,
+  VALIDATOR_SET_SLOTS,
+  type ValidatorList,
+  validatorListEntries,
+} from '#genesis/validatorSetSlots.ts';
 import type { OverlayState } from '#node/execution/overlayState.ts';
 import { quantityToBytes } from '#node/storage/rlpValues.ts';
 
@@ -38,7 +45,10 @@ export type BlockStart = {
   readonly parentValueId: Hash;
 };
 
-/** The effect of the two system calls, as their contracts' code has it; without the code, none. */
+/**
+ * The effect of the two system calls, as their contracts' code has it, and at height 1 the genesis hash for
+ * ValidatorSet, which verifies what consensus keys signed; without the code, none.
+ */
 export const applyBlockStart = async (state: OverlayState, start: BlockStart): Promise<void> => {
   if ((await state.getCodeSize(BEACON_ROOTS)) > 0) {
     const at = start.timestamp % BEACON_ROOTS_LENGTH;
@@ -49,6 +59,12 @@ export const applyBlockStart = async (state: OverlayState, start: BlockStart): P
     await state.putStorage(
       HISTORY_STORAGE,
       word((start.height - 1n) % HISTORY_SERVE_WINDOW),
+      hexToBytes(start.parentHash),
+    );
+  if (start.height === 1n && (await state.getCodeSize(VALIDATOR_SET)) > 0)
+    await state.putStorage(
+      VALIDATOR_SET,
+      word(VALIDATOR_SET_SLOTS.genesisHash),
       hexToBytes(start.parentHash),
     );
 };
@@ -62,7 +78,8 @@ export const creditTreasury = async (state: OverlayState, amountWei: bigint): Pr
 };
 
 /**
- * RULES 20: at an epoch's last block `pending` becomes `active`; a pending set that is unreadable changes nothing.
+ * RULES 20, 21: at an epoch's last block `pending`, without those who signed twice, becomes `active`; a pending set that
+ * is unreadable changes nothing.
  * @returns the set that votes from the next height on; `current` when nothing readable replaces it
  */
 export const applyEpochBoundary = async (
@@ -72,11 +89,29 @@ export const applyEpochBoundary = async (
   const read = slotReaderOf(state, VALIDATOR_SET);
   const pending = await readValidatorSet(read, 'pending');
   if (pending === null) return (await readValidatorSet(read, 'active')) ?? current;
-  const previousLength = wordToUint(await read(bytesToHash(word(VALIDATOR_SET_SLOTS.active))));
-  const entries = validatorListEntries('active', pending.validators, clampLength(previousLength));
-  for (const [slot, value] of entries)
+  const jailed = await readJailed(read);
+  const { next, stillJailed } = selectNextSet(current, pending, jailed);
+  await writeList(state, 'active', next.validators);
+  if (jailed.length > 0) {
+    await writeList(state, 'pending', next.validators);
+    await writeList(
+      state,
+      'jailed',
+      stillJailed.map((address) => ({ address, power: 0n })),
+    );
+  }
+  return next;
+};
+
+const writeList = async (
+  state: OverlayState,
+  list: ValidatorList,
+  validators: readonly Validator[],
+): Promise<void> => {
+  const read = slotReaderOf(state, VALIDATOR_SET);
+  const previousLength = clampLength(wordToUint(await read(bytesToHash(word(VALIDATOR_SET_SLOTS[list])))));
+  for (const [slot, value] of validatorListEntries(list, validators, previousLength))
     await state.putStorage(VALIDATOR_SET, hexToBytes(slot), hexToBytes(value));
-  return pending;
 };
 
 /** A malformed length must not become a loop. */

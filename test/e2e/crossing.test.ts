@@ -46,8 +46,8 @@ describe('devnet up --exit --json', () => {
     });
     const { lockedWei, circulatingWei, inFlightWei } = first.solvency;
     expect(BigInt(lockedWei)).toBe(BigInt(circulatingWei) + BigInt(inFlightWei));
-    // 1,000 ETH backed, 1 in, 0.5 out.
-    expect(lockedWei).toBe((1_000_500n * 10n ** 15n).toString());
+    // 1,004 ETH backed (users and governors), 1 in, 0.5 out.
+    expect(lockedWei).toBe((1_004_500n * 10n ** 15n).toString());
   }, 200_000);
 
   test('stops every child and keeps the data', async () => {
@@ -65,7 +65,7 @@ describe('devnet up --exit --json', () => {
     const second = lastLine(stdout);
     expect(second.deposit.l1Tx).not.toBe(first.deposit.l1Tx);
     // What was locked before is still there: the L1 and the sidechain are the ones of the first run.
-    expect(second.solvency.lockedWei).toBe((1_001_000n * 10n ** 15n).toString());
+    expect(second.solvency.lockedWei).toBe((1_005_000n * 10n ** 15n).toString());
   }, 200_000);
 
   test('a busy port is named with the process that holds it', async () => {

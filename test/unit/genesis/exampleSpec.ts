@@ -58,6 +58,12 @@ export const EXAMPLE_SPEC_JSON = {
       peerId: '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7',
     },
   ],
+  governors: [
+    { name: 'organisation-1', address: '0xa111111111111111111111111111111111111111' },
+    { name: 'organisation-2', address: '0xa222222222222222222222222222222222222222' },
+    { name: 'organisation-3', address: '0xa333333333333333333333333333333333333333' },
+    { name: 'organisation-4', address: '0xa444444444444444444444444444444444444444' },
+  ],
   balances: [
     { address: '0x8888888888888888888888888888888888888888', amountWei: '100000000000000000000' },
     { address: '0x9999999999999999999999999999999999999999', amountWei: '1' },
@@ -69,5 +75,7 @@ export const EXAMPLE_SPEC_JSON = {
 export const EXAMPLE_CODE: readonly PredeployCode[] = [
   { address: PREDEPLOYS.validatorSet, code: Uint8Array.of(0x60, 0x00) },
   { address: PREDEPLOYS.pegGateway, code: Uint8Array.of(0x60, 0x01) },
+  { address: PREDEPLOYS.governance, code: Uint8Array.of(0x60, 0x02) },
+  { address: PREDEPLOYS.upgradePlan, code: Uint8Array.of(0x60, 0x03) },
   { address: parseAddress('0x4e59b44847b379578588920ca78fbf26c0b4956c'), code: Uint8Array.of(0x00) },
 ];

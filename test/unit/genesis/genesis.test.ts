@@ -1,10 +1,18 @@
+import { readFileSync } from 'node:fs';
 import { createBlockHeaderFromRLP } from '@ethereumjs/block';
 import { Common, Hardfork, Mainnet } from '@ethereumjs/common';
 import { createMPT } from '@ethereumjs/mpt';
 import { getContractAddress, keccak256, recoverAddress, serializeTransaction } from 'viem';
 import { GATEWAY_SLOTS, readGatewayRelayers, readGatewayState } from '#bridge/encoding/gatewaySlots.ts';
 import { EMPTY_OUTBOX_ROOT } from '#bridge/encoding/outboxTree.ts';
-import { addressToWord, mappingSlot, wordToUint } from '#bridge/encoding/storageWords.ts';
+import {
+  addressToWord,
+  arrayElementSlot,
+  mappingSlot,
+  uintToWord,
+  wordToAddress,
+  wordToUint,
+} from '#bridge/encoding/storageWords.ts';
 import { checkpointToValueId } from '#consensus/digests.ts';
 import { bytesToHex, type Hash, ZERO_ADDRESS, ZERO_HASH } from '#consensus/primitives.ts';
 import { buildGenesis } from '#genesis/genesis.ts';
@@ -13,6 +21,7 @@ import type { Genesis, GenesisAccount } from '#genesis/spec.ts';
 import { parseSpec } from '#genesis/specFile.ts';
 import { computeStateRoot } from '#genesis/stateRoot.ts';
 import { BEACON_ROOTS_CODE, DETERMINISTIC_DEPLOYER_CODE, HISTORY_STORAGE_CODE } from '#genesis/systemCode.ts';
+import { readUpgradePlan, rulesVersionAt } from '#genesis/upgradePlanSlot.ts';
 import { readValidatorSet } from '#genesis/validatorSetSlots.ts';
 import { EXAMPLE_CODE, EXAMPLE_SPEC_JSON } from '#test/unit/genesis/exampleSpec.ts';
 
@@ -36,10 +45,10 @@ test('the same inputs give the same hashes on any machine', () => {
     genesisHash: genesis.genesisHash,
     valueId: genesis.valueId,
   }).toEqual({
-    genesisHash: '0xc4022b78eb595fe4ae0876f537c50f8735667cce92435399e7f0eb29abf7a363',
-    specHash: '0x0533e20e26d04d9a2f7223961b73d46d5fa89c19f4b5f521610c1ba6803cae67',
-    stateRoot: '0xd88a2210fd0189bcf5e1a334bacfbf4a5f841410502e386ae587cdaf9dce1983',
-    valueId: '0xd0c0fad4d698744c771a07405c6eba8b6521737136d00bd53b6a1e90ac00777e',
+    genesisHash: '0x1d6399586666545e076b5853678a6801dd726ff30e55d5d22ae55d6a5d85755e',
+    specHash: '0x609c801d985ca02be111796d059432cae288b0e350be085334dd1b4be253200e',
+    stateRoot: '0x50b254e02b8a979ebb012c10b8b606e590290cc9f078d004c3d18c088dea2628',
+    valueId: '0xb831364682f0b68435f497ed6329fd53b33128b6f1066f81ffb7c4351136cd97',
   });
 });
 
@@ -125,8 +134,39 @@ test('both validator lists hold the specification’s set', async () => {
     expect(await readValidatorSet(reader(PREDEPLOYS.validatorSet), list)).toEqual(genesis.validators);
 });
 
+test('governance holds the organisations, and the upgrade plan the first rules', async () => {
+  const governance = reader(PREDEPLOYS.governance);
+  expect(wordToUint(await governance(uintToWord(0n)))).toBe(4n);
+  for (const [index, governor] of spec.governors.entries())
+    expect(wordToAddress(await governance(arrayElementSlot(0n, BigInt(index))))).toBe(governor.address);
+  expect(await readUpgradePlan(reader(PREDEPLOYS.upgradePlan))).toEqual({ version: 1n, next: null });
+});
+
+test('the compiler puts governors and plan where the genesis writes them', () => {
+  const layoutOf = (name: string) =>
+    (
+      JSON.parse(
+        readFileSync(new URL(`../../../genesis/contracts/artifacts/${name}.json`, import.meta.url), 'utf8'),
+      ) as { storageLayout: { label: string; slot: number; offset: number; type: string }[] }
+    ).storageLayout.map(({ label, slot, offset, type }) => [label, slot, offset, type]);
+  expect(layoutOf('Governance')[0]).toEqual(['_governors', 0, 0, 'address[]']);
+  expect(layoutOf('UpgradePlan')).toEqual([
+    ['_version', 0, 0, 'uint64'],
+    ['_nextHeight', 0, 8, 'uint64'],
+    ['_nextVersion', 0, 16, 'uint64'],
+  ]);
+});
+
+test('the rules of a height follow from the plan', async () => {
+  const planOf = (word: bigint) => readUpgradePlan(async () => uintToWord(word));
+  const plan = await planOf((3n << 128n) | (50n << 64n) | 2n);
+  expect(plan).toEqual({ version: 2n, next: { height: 50n, version: 3n } });
+  expect([49n, 50n, 51n].map((height) => rulesVersionAt(plan, height))).toEqual([2n, 3n, 3n]);
+  expect(rulesVersionAt(await planOf(0n), 10n ** 9n)).toBe(0n);
+});
+
 test('addresses of later system contracts hold nothing', () => {
-  for (const name of ['governance', 'permissions', 'feePolicy', 'upgradePlan', 'treasury'] as const)
+  for (const name of ['permissions', 'feePolicy', 'treasury'] as const)
     expect(account(PREDEPLOYS[name])).toBeUndefined();
 });
 

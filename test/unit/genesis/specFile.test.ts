@@ -12,7 +12,7 @@ const codeOf = (json: unknown, options = {}): string => {
     return error instanceof GenesisError ? error.code : `threw ${String(error)}`;
   }
 };
-const { validators, relayers, balances } = EXAMPLE_SPEC_JSON;
+const { validators, relayers, governors, balances } = EXAMPLE_SPEC_JSON;
 
 describe('refuses', () => {
   test('unknown keys, at any depth', () => {
@@ -46,6 +46,8 @@ describe('refuses', () => {
     expect(codeOf(changed({ validators: [...validators].reverse() }))).toBe('NOT_ASCENDING');
     expect(codeOf(changed({ relayers: [relayers[0], relayers[0], relayers[2]] }))).toBe('NOT_ASCENDING');
     expect(codeOf(changed({ balances: [balances[1], balances[0]] }))).toBe('NOT_ASCENDING');
+    expect(codeOf(changed({ governors: [governors[1], governors[0]] }))).toBe('NOT_ASCENDING');
+    expect(codeOf(changed({ governors: [governors[0], governors[0]] }))).toBe('NOT_ASCENDING');
     const [first, ...rest] = relayers;
     expect(
       codeOf(
@@ -81,7 +83,21 @@ describe('refuses', () => {
       );
   });
 
+  test('nobody, or far too many, to decide on the validators', () => {
+    expect(codeOf(changed({ governors: [] }))).toBe('BAD_GOVERNORS');
+    const many = Array.from({ length: 65 }, (_, index) => ({
+      name: `organisation-${index}`,
+      address: `0xa${String(index).padStart(39, '0')}`,
+    }));
+    expect(codeOf(changed({ governors: many }))).toBe('BAD_GOVERNORS');
+    expect(codeOf(changed({ governors: many.slice(1) }))).toBe('none');
+  });
+
   test('one key in two roles', () => {
+    expect(codeOf(changed({ governors: [{ ...governors[0], address: validators[0]!.address }] }))).toBe(
+      'SHARED_KEY',
+    );
+    expect(codeOf(changed({ governors: [{ ...governors[0], name: relayers[0]!.name }] }))).toBe('SHARED_KEY');
     expect(codeOf(changed({ deployer: validators[0]!.address }))).toBe('SHARED_KEY');
     expect(
       codeOf(
@@ -139,6 +155,7 @@ test('every input, and the predeploys’ code, moves specHash (RULES 49)', () =>
     changed({ feePolicy: { mode: 'fixed', baseFeeWei: '2' } }),
     changed({ validators: [{ ...validators[0], power: '2' }, ...validators.slice(1)] }),
     changed({ relayerThreshold: '3' }),
+    changed({ governors: governors.slice(1) }),
     changed({ balances: balances.slice(1) }),
     changed({ deployer: `0x${'de'.repeat(20)}` }),
   ].map((json) => specToHash(parseSpec(json), EXAMPLE_CODE));

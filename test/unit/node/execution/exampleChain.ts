@@ -19,6 +19,11 @@ const keyOfAddress = (keys: readonly Uint8Array[]): Map<Address, Uint8Array> =>
   new Map(keys.map((key) => [privateKeyToAddress(key), key]));
 
 export const VALIDATOR_KEYS = keyOfAddress([10, 11, 12, 13].map(keyOf));
+export const GOVERNORS = [30, 31, 32, 33].map(keyOf).map((key) => ({
+  key,
+  address: privateKeyToAddress(key),
+  account: privateKeyToAccount(toHex(key)),
+}));
 export const RELAYER_KEYS = keyOfAddress([20, 21].map(keyOf));
 const sorted = (addresses: Iterable<Address>): Address[] => [...addresses].sort(compareHex);
 
@@ -54,7 +59,11 @@ export const exampleSpec = (changes: Partial<ChainSpec> = {}): ChainSpec => ({
     address,
     peerId: `relayer-peer-${index}`,
   })),
-  balances: sorted(USERS.map(({ address }) => address)).map((address) => ({
+  governors: sorted(GOVERNORS.map(({ address }) => address)).map((address, index) => ({
+    name: `organisation-${index}`,
+    address,
+  })),
+  balances: sorted([...USERS, ...GOVERNORS].map(({ address }) => address)).map((address) => ({
     address,
     amountWei: 100n * ETHER,
   })),

@@ -32,6 +32,7 @@ export const createFakeGenesis = (): Genesis => ({
     })),
     relayerThreshold: 2,
     relayers: [],
+    governors: [],
     balances: [],
     deployer: ZERO_ADDRESS,
   },
