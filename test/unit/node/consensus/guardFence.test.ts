@@ -1,3 +1,4 @@
+import { parseAddress } from '#consensus/primitives.ts';
 import { createValidatorSet } from '#consensus/validatorSet.ts';
 import { Fence, LIVE_AFTER_MS } from '#node/consensus/fence.ts';
 import { SESSION_SILENCE_MS, Sessions } from '#node/consensus/sessions.ts';
@@ -76,7 +77,7 @@ test('asking does not displace a session that signs, and signing displaces one t
 
 test('more validators than any set has push out the stalest entry only', () => {
   const sessions = new Sessions();
-  const addressOf = (index: number) => `0x${index.toString(16).padStart(40, '0')}` as const;
+  const addressOf = (index: number) => parseAddress(`0x${index.toString(16).padStart(40, '0')}`);
   for (let index = 0; index <= 1_024; index++) sessions.noteSigning(addressOf(index), first, index);
   expect(sessions.ask(addressOf(1), second, 1_100)).not.toBeNull();
   expect(sessions.ask(addressOf(0), second, 1_100)).toBeNull();
