@@ -14,18 +14,15 @@ import type { CommittedBlock, Head } from '#node/chain.ts';
 import { Asking, CONSENSUS_REQUEST_PROTOCOL } from '#node/consensus/asking.ts';
 import type { CancelTimer } from '#node/consensus/clock.ts';
 import { Committing } from '#node/consensus/committing.ts';
+import { EvidenceKeeping } from '#node/consensus/evidence/evidenceKeeping.ts';
+import type { KeptEvidence } from '#node/consensus/evidence/evidencePool.ts';
 import { Fetcher } from '#node/consensus/fetcher.ts';
 import { ForkWatch } from '#node/consensus/forkWatch.ts';
 import { Gossip } from '#node/consensus/gossip.ts';
 import { createLife, endLife, type HeightLife } from '#node/consensus/heightLife.ts';
 import { HeightLog } from '#node/consensus/heightLog.ts';
 import { HeightLoop } from '#node/consensus/heightLoop.ts';
-import type {
-  HaltCode,
-  HostDependencies,
-  HostListeners,
-  HostOptions,
-} from '#node/consensus/hostPorts.ts';
+import type { HaltCode, HostDependencies, HostListeners, HostOptions } from '#node/consensus/hostPorts.ts';
 import { Intake } from '#node/consensus/intake.ts';
 import { Judging } from '#node/consensus/judging.ts';
 import { OwnVotes } from '#node/consensus/ownVotes.ts';
@@ -63,6 +60,7 @@ export class ConsensusHost {
   readonly #committing: Committing;
   readonly #forks: ForkWatch;
   readonly #status: StatusKeeper;
+  readonly #evidence: EvidenceKeeping;
   readonly #sessions = new Sessions();
   readonly #unsubscribe: (() => void)[] = [];
   #cancelTick: CancelTimer = () => undefined;
@@ -72,7 +70,11 @@ export class ConsensusHost {
     this.#deps = dependencies;
     this.#listeners = listeners;
     const { clock, disk, l1View, logger, mempool, signer } = dependencies;
-    this.#wal = createWal(disk, { genesisHash: options.domain.genesisHash });
+    const { domain, session } = options;
+    this.#wal = createWal(disk, {
+      genesisHash: domain.genesisHash,
+      ...(session === undefined ? {} : { salt: session }),
+    });
     const loop = new HeightLoop({
       l1View,
       logger,
@@ -97,6 +99,7 @@ export class ConsensusHost {
       () => mempool.hasWork(),
       () => loop.enqueueInput(loop.life, { type: 'start' }),
     );
+    this.#evidence = new EvidenceKeeping(options.domain, dependencies);
     this.#intake = this.#createIntake();
     const fetcher = new Fetcher(clock, logger);
     this.#fetcher = fetcher;
@@ -137,6 +140,7 @@ export class ConsensusHost {
       onPayload: (peer, payloadHash, payload) => this.#work.onPayload(peer, payloadHash, payload),
       onCertificate: (certificate) => loop.enqueuePeerInput({ type: 'certificate', certificate }),
       onSummary: (peer, height, rounds, round) => {
+        this.#evidence.noteHeight(peer, height);
         this.#status.noteSummary(peer, height, round, rounds);
         this.#gossip.onSummary(peer, height, rounds);
       },
@@ -145,6 +149,8 @@ export class ConsensusHost {
         this.#listeners.onBehind(peer.peerId, height);
       },
       onSession: (peer, session) => this.#onSession(peer, session),
+      onEvidence: (peer, item) => this.#evidence.receive(peer, item),
+      onLateCertificate: (peer, certificate) => this.#evidence.onCertificate(peer, certificate),
     });
   }
 
@@ -152,6 +158,7 @@ export class ConsensusHost {
   async start(): Promise<void> {
     const { chain, network, mempool, l1View, clock } = this.#deps;
     await this.#own.open();
+    await this.#evidence.start();
     const head = chain.head();
     const headMs = Number(head.block.timestamp) * 1_000;
     await this.#enterHeight(head, Math.min(clock.nowMs(), headMs));
@@ -190,6 +197,7 @@ export class ConsensusHost {
       .catch((error: unknown) => this.#deps.logger.error({ err: error }, 'WAL not synced'));
     await this.#wal.close();
     await this.#own.guard?.close();
+    await this.#evidence.stop();
   }
 
   /** Where it is, for who asks often. */
@@ -201,6 +209,11 @@ export class ConsensusHost {
   /** @param nameOf what people call a validator */
   status(nameOf: NameOf = (address) => address): HostStatus {
     return this.#status.status(nameOf);
+  }
+
+  /** What this node can prove, in ascending order of height. */
+  evidence(): readonly KeptEvidence[] {
+    return this.#evidence.list();
   }
 
   /** The WAL and guard stay as they are; nothing is signed or committed any more. */
@@ -226,6 +239,7 @@ export class ConsensusHost {
     const loop = this.#loop;
     if (loop.life !== undefined) {
       this.#proposing.noteCommitted(loop.life, head);
+      this.#evidence.onHeightOver(loop.state, head);
       endLife(loop.life);
     }
     this.#fetcher.stop();
@@ -266,7 +280,7 @@ export class ConsensusHost {
   }
 
   async #perform(life: HeightLife, effect: Effect): Promise<void> {
-    if (life.over) return;
+    if (life.over && effect.type !== 'evidence') return;
     switch (effect.type) {
       case 'build':
         this.#loop.supervise(this.#proposing.build(life, effect.round));
@@ -300,10 +314,7 @@ export class ConsensusHost {
         this.#onRoundStarted(life, effect.round);
         break;
       case 'evidence':
-        this.#deps.logger.warn(
-          { kind: effect.evidence.type },
-          'a validator signed two messages for one step',
-        );
+        this.#evidence.note(effect.evidence);
         this.#listeners.onEvidence(effect.evidence);
         break;
       case 'decide':
@@ -332,6 +343,7 @@ export class ConsensusHost {
       this.#gossip.sendSummaries();
       this.#own.saySession();
       for (const peer of network.peers()) this.#own.askLastVote(peer);
+      this.#evidence.tick();
       this.#loop.enqueue(() => this.#own.finishLookBack());
       this.#tick();
     });
@@ -340,6 +352,7 @@ export class ConsensusHost {
   #onConnected(peer: Peer): void {
     if (peer.validator === null || !this.#loop.isRunning()) return;
     this.#gossip.greet(peer);
+    this.#evidence.onConnected(peer);
     this.#own.saySession();
     this.#own.askLastVote(peer);
   }

@@ -7,6 +7,7 @@
 import { authenticateProposal, authenticateVote } from '#consensus/authenticate.ts';
 import { verifyCommitCertificate } from '#consensus/certificate.ts';
 import { payloadToHash } from '#consensus/digests.ts';
+import type { Misbehaviour } from '#consensus/evidence.ts';
 import type { Hash } from '#consensus/primitives.ts';
 import { proposerAt } from '#consensus/proposer.ts';
 import type {
@@ -42,6 +43,10 @@ export type IntakeHooks = {
   readonly onSummary: (peer: Peer, height: bigint, rounds: readonly RoundSummary[], round: number) => void;
   readonly onBehind: (peer: Peer, height: bigint) => void;
   readonly onSession: (peer: Peer, session: Hash) => void;
+  /** Not authenticated: evidence speaks of any height, and is judged by the set of its own. */
+  readonly onEvidence: (peer: Peer, evidence: Misbehaviour) => void;
+  /** Not verified: a certificate for a height that is decided here, which may contradict it. */
+  readonly onLateCertificate: (peer: Peer, certificate: CommitCertificate) => void;
 };
 
 export class Intake {
@@ -105,13 +110,20 @@ export class Intake {
       this.#hooks.onSession(peer, message.session);
       return;
     }
+    if (message.type === 'evidence') {
+      this.#hooks.onEvidence(peer, message.evidence);
+      return;
+    }
     const { height, set } = this.#hooks.position();
     const at = messageHeight(message);
     if (message.type === 'summary') {
       this.#summary(peer, message, height);
       return;
     }
-    if (at < height) return;
+    if (at < height) {
+      if (message.type === 'certificate') this.#hooks.onLateCertificate(peer, message.certificate);
+      return;
+    }
     if (at > height) {
       // One height ahead is the usual moment between a peer's commit and ours.
       if (at === height + 1n) this.#future.add(peer, at, bytes);
@@ -166,7 +178,10 @@ export class Intake {
   }
 
   #certificate(peer: Peer, certificate: CommitCertificate, set: ValidatorSet): void {
-    if (this.#hooks.position().decided) return;
+    if (this.#hooks.position().decided) {
+      this.#hooks.onLateCertificate(peer, certificate);
+      return;
+    }
     const key = `certificate:${certificate.round}:${certificate.valueId}`;
     if (this.#seen.has(key)) return;
     const result = verifyCommitCertificate(this.#domain, set, certificate);
@@ -197,7 +212,7 @@ export class Intake {
   }
 }
 
-const messageHeight = (message: Exclude<ConsensusMessage, { type: 'session' }>): bigint => {
+const messageHeight = (message: Exclude<ConsensusMessage, { type: 'session' | 'evidence' }>): bigint => {
   switch (message.type) {
     case 'vote':
       return message.vote.height;

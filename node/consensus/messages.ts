@@ -4,9 +4,11 @@
  * Owns the encoding and the total decoding of everything that validators send each other. Does not authenticate:
  * a decoded message is well-formed, nothing more. Invariant: `decodeMessage` never throws, whatever the bytes.
  */
+import type { Misbehaviour } from '#consensus/evidence.ts';
 import type { Address, Hash } from '#consensus/primitives.ts';
 import { hexToBytes } from '#consensus/primitives.ts';
 import type { Checkpoint, CommitCertificate, Payload } from '#consensus/types.ts';
+import { evidenceItem, evidenceOf } from '#node/consensus/evidence/evidenceCodec.ts';
 import {
   addressOf,
   bytesOf,
@@ -64,7 +66,9 @@ export type ConsensusMessage =
     }
   | { readonly type: 'certificate'; readonly certificate: CommitCertificate }
   /** Every second from a process that signs: the name of this run of it (fence.ts). */
-  | { readonly type: 'session'; readonly session: Hash };
+  | { readonly type: 'session'; readonly session: Hash }
+  /** Once, when it is new to the sender (evidence/). */
+  | { readonly type: 'evidence'; readonly evidence: Misbehaviour };
 
 /** Requests have a stream of their own, so they are a second language. */
 export type ConsensusRequest =
@@ -132,6 +136,8 @@ const kindAndItem = (message: ConsensusMessage): [kind: number, item: RlpItem] =
       return [5, certificateItem(message.certificate)];
     case 'session':
       return [6, [hash(message.session)]];
+    case 'evidence':
+      return [7, evidenceItem(message.evidence)];
   }
 };
 
@@ -168,6 +174,8 @@ const messageOf = (kind: number, item: RlpItem): ConsensusMessage | null => {
       return { type: 'certificate', certificate: certificateOf(item) };
     case 6:
       return { type: 'session', session: hashOf(listOf(item, 1)[0]) };
+    case 7:
+      return { type: 'evidence', evidence: evidenceOf(item) };
     default:
       return null;
   }

@@ -17,6 +17,8 @@ const setUp = () => {
   const proposals: unknown[] = [];
   const behind: bigint[] = [];
   const certificates: unknown[] = [];
+  const evidence: unknown[] = [];
+  const late: unknown[] = [];
   const faults: string[] = [];
   const clock = new VirtualClock(0);
   const intake = new Intake(
@@ -32,9 +34,11 @@ const setUp = () => {
       onSummary: () => undefined,
       onBehind: (_peer, height) => behind.push(height),
       onSession: () => undefined,
+      onEvidence: (_peer, item) => evidence.push(item),
+      onLateCertificate: (_peer, certificate) => late.push(certificate),
     },
   );
-  return { position, votes, proposals, behind, certificates, faults, clock, intake };
+  return { position, votes, proposals, behind, certificates, evidence, late, faults, clock, intake };
 };
 
 const prevote = (height: bigint, round: number, index = 1) =>
