@@ -145,6 +145,7 @@ const commands = {
   start: ['cli/main.ts', 'devnet', 'up'],
   test: ['test/run.mjs'],
   check: ['test/run.mjs', 'check'],
+  sim: ['test/sim/main.ts'],
 };
 
 const [name, ...rest] = process.argv.slice(2);

@@ -11,8 +11,7 @@ type Timer = { readonly atMs: number; readonly order: number; run: (() => void) 
 /** Lets every promise that can settle do so: Node empties the queue of promises before it takes the next tick. */
 export const settlePromises = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
-const isBefore = (a: Timer, b: Timer): boolean =>
-  a.atMs !== b.atMs ? a.atMs < b.atMs : a.order < b.order;
+const isBefore = (a: Timer, b: Timer): boolean => (a.atMs !== b.atMs ? a.atMs < b.atMs : a.order < b.order);
 
 /** How many timers run before the event loop has its turn: signals and pipes are served in between. */
 const TIMERS_PER_TURN = 4_096;
@@ -58,16 +57,18 @@ export class VirtualClock implements Clock {
   drive(untilMs: number, isDone: () => boolean): Promise<void> {
     let ran = 0;
     return new Promise((resolve, reject) => {
+      // A tick that is asked for by another tick would come before the promises, one asked for by a promise after them.
+      const settle = (): void => process.nextTick(step);
       const step = (): void => {
         try {
           if (isDone() || !this.runNext(untilMs)) resolve();
           else if (++ran % TIMERS_PER_TURN === 0) setImmediate(step);
-          else process.nextTick(step);
+          else queueMicrotask(settle);
         } catch (error) {
           reject(error);
         }
       };
-      process.nextTick(step);
+      queueMicrotask(settle);
     });
   }
 

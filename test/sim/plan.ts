@@ -1,0 +1,236 @@
+/**
+ * What a run is: validators, their powers and faults, the network, and what goes wrong when. Plain JSON.
+ *
+ * Owns the shape of a plan and how one is drawn from a seed. A plan and the code give one run, to the last message;
+ * what a plan does not fix (each message's delay, which bytes a torn write keeps) is drawn from streams of its seed.
+ * Does not own the run (run.ts) or how a failing plan is made small (shrink.ts).
+ */
+import { between, streamOf } from './streams.ts';
+
+export type Range = readonly [min: number, max: number];
+
+export type ValidatorPlan = {
+  /** The name of a fault in test/faults; null for an honest one. */
+  readonly byzantine: string | null;
+  readonly skewMs: number;
+  readonly signerMs: Range;
+  readonly syncMs: Range;
+  readonly derivationMs: number;
+};
+
+/** Powers by validator from this height on; 0: not a member. */
+export type EpochPlan = { readonly fromHeight: number; readonly powers: readonly number[] };
+
+/** What is left of writes that were not synced when the power goes. */
+export type Keep = 'none' | 'all' | 'torn';
+
+export type FaultPlan =
+  /** At the n-th effect of this validator, counted before and after each. */
+  | {
+      readonly type: 'crash';
+      readonly validator: number;
+      readonly effect: number;
+      readonly keep: Keep;
+      readonly downMs: number;
+    }
+  /** All at once. */
+  | { readonly type: 'powerCut'; readonly atMs: number; readonly keep: Keep; readonly downMs: number }
+  | {
+      readonly type: 'cut';
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly from: readonly number[];
+      readonly to: readonly number[];
+      readonly bothWays: boolean;
+      /** Half of each such period it is up; null: cut throughout. */
+      readonly flapMs: number | null;
+    }
+  | {
+      readonly type: 'slowLinks' | 'slowSigner';
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly validator: number;
+      readonly extraMs: number;
+    }
+  | {
+      readonly type: 'diskFull' | 'syncFails';
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly validator: number;
+    }
+  | {
+      readonly type: 'clockStep';
+      readonly atMs: number;
+      readonly validator: number;
+      readonly byMs: number;
+    };
+
+export type Plan = {
+  readonly seed: number;
+  readonly signatures: 'keyedHash' | 'secp256k1';
+  /** Every validator of the run that is not Byzantine has this height at its end. */
+  readonly heights: number;
+  /** Faults end when a validator has this height, or after `faultsMs`. */
+  readonly faultHeights: number;
+  readonly faultsMs: number;
+  readonly blockIntervalMs: number;
+  readonly emptyBlockIntervalMs: number;
+  /** Null: no transactions. */
+  readonly transactionEveryMs: number | null;
+  readonly network: { readonly delayMs: Range; readonly loss: number; readonly duplicate: number };
+  readonly validators: readonly ValidatorPlan[];
+  /** The first is that of height 1. */
+  readonly epochs: readonly EpochPlan[];
+  readonly faults: readonly FaultPlan[];
+};
+
+export type PlanOptions = {
+  readonly validators?: number;
+  readonly heights?: number;
+  readonly signatures?: Plan['signatures'];
+  /** More than a third of the power is Byzantine: the checker must be able to see a fork. */
+  readonly tooMany?: boolean;
+  /** Faults to choose from for Byzantine validators; none: all are honest. */
+  readonly byzantine?: readonly string[];
+};
+
+/** One run in so many has real signatures. */
+const REAL_SIGNATURES_EVERY = 50;
+const MAX_SKEW_MS = 5_000;
+
+type Random = () => number;
+const chance = (random: Random, probability: number): boolean => random() < probability;
+const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+
+const drawCount = (random: Random): number => {
+  const kind = random();
+  if (kind < 0.6) return 4;
+  return kind < 0.85 ? between(random, 5, 7) : between(random, 8, 13);
+};
+
+const drawPowers = (random: Random, count: number): readonly number[] => {
+  const kind = random();
+  if (kind < 0.5) return Array.from({ length: count }, () => 1);
+  const most = kind < 0.85 ? 10 : 1_000;
+  return Array.from({ length: count }, () => between(random, 1, most));
+};
+
+const drawEpochs = (random: Random, count: number): readonly EpochPlan[] => {
+  const epochs: EpochPlan[] = [{ fromHeight: 1, powers: drawPowers(random, count) }];
+  if (!chance(random, 0.25)) return epochs;
+  for (let changes = between(random, 1, 2), at = 1; changes > 0; changes--) {
+    at += between(random, 3, 7);
+    const powers = [...drawPowers(random, count)];
+    if (count > 4 && chance(random, 0.6)) powers[between(random, 0, count - 1)] = 0;
+    epochs.push({ fromHeight: at, powers });
+  }
+  return epochs;
+};
+
+/** Byzantine ones hold less than a third of the power in every set, or, if too many are asked for, a third or more in each. */
+const drawByzantine = (
+  random: Random,
+  epochs: readonly EpochPlan[],
+  { byzantine = [], tooMany = false }: PlanOptions,
+): readonly (string | null)[] => {
+  const count = epochs[0]!.powers.length;
+  const chosen: (string | null)[] = Array.from({ length: count }, () => null);
+  if (byzantine.length === 0 || (!tooMany && chance(random, 0.4))) return chosen;
+  const isBelowThird = (): boolean =>
+    epochs.every(({ powers }) => {
+      const total = powers.reduce((sum, power) => sum + power, 0);
+      const bad = powers.reduce((sum, power, index) => sum + (chosen[index] === null ? 0 : power), 0);
+      return 3 * bad < total;
+    });
+  const order = Array.from({ length: count }, (_, index) => ({ index, key: random() })).sort(
+    (a, b) => a.key - b.key,
+  );
+  for (const { index } of order) {
+    if (tooMany && !isBelowThird()) break;
+    chosen[index] = pick(random, byzantine);
+    if (!tooMany && !isBelowThird()) chosen[index] = null;
+    if (!tooMany && chance(random, 0.3)) break;
+  }
+  return chosen;
+};
+
+const drawSubset = (random: Random, count: number): readonly number[] => {
+  const size = between(random, 1, count - 1);
+  return Array.from({ length: count }, (_, index) => ({ index, key: random() }))
+    .sort((a, b) => a.key - b.key)
+    .slice(0, size)
+    .map(({ index }) => index)
+    .sort((a, b) => a - b);
+};
+
+/** About how many effects a validator has in a height, both sides of each counted. */
+const EFFECTS_PER_HEIGHT = 70;
+
+const drawFault = (
+  random: Random,
+  count: number,
+  { faultsMs, heights }: { faultsMs: number; heights: number },
+): FaultPlan => {
+  const validator = between(random, 0, count - 1);
+  const atMs = between(random, 0, faultsMs);
+  const keep = pick(random, ['none', 'all', 'torn', 'torn'] as const);
+  const downMs = chance(random, 0.7) ? between(random, 0, 500) : between(random, 500, 6_000);
+  const forMs = chance(random, 0.7) ? between(random, 100, 1_500) : between(random, 1_500, faultsMs);
+  const kind = random();
+  if (kind < 0.4) {
+    const effect = between(random, 1, EFFECTS_PER_HEIGHT * heights);
+    return { type: 'crash', validator, effect, keep, downMs };
+  }
+  if (kind < 0.46) return { type: 'powerCut', atMs, keep, downMs };
+  if (kind < 0.66) {
+    const from = drawSubset(random, count);
+    const to = chance(random, 0.5)
+      ? Array.from({ length: count }, (_, index) => index).filter((index) => !from.includes(index))
+      : drawSubset(random, count);
+    const flapMs = chance(random, 0.3) ? between(random, 50, 800) : null;
+    return { type: 'cut', atMs, forMs, from, to, bothWays: chance(random, 0.5), flapMs };
+  }
+  if (kind < 0.74) return { type: 'slowLinks', atMs, forMs, validator, extraMs: between(random, 50, 1_500) };
+  if (kind < 0.82) return { type: 'slowSigner', atMs, forMs, validator, extraMs: between(random, 50, 2_000) };
+  if (kind < 0.88) return { type: 'diskFull', atMs, forMs, validator };
+  if (kind < 0.94) return { type: 'syncFails', atMs, forMs, validator };
+  return { type: 'clockStep', atMs, validator, byMs: between(random, -MAX_SKEW_MS, MAX_SKEW_MS) };
+};
+
+export const seedToPlan = (seed: number, options: PlanOptions = {}): Plan => {
+  const random = streamOf(seed, 'plan');
+  const count = options.validators ?? drawCount(random);
+  const heights = options.heights ?? 20;
+  const epochs = drawEpochs(random, count);
+  const faultsMs = between(random, 3_000, 12_000);
+  const isSkewed = chance(random, 0.4);
+  const byzantine = drawByzantine(streamOf(seed, 'byzantine'), epochs, options);
+  const slowest = pick(random, [10, 30, 80, 250]);
+  const realByTurn = seed % REAL_SIGNATURES_EVERY === 0 ? 'secp256k1' : 'keyedHash';
+  return {
+    seed,
+    signatures: options.signatures ?? realByTurn,
+    heights,
+    faultHeights: Math.max(1, heights - 5),
+    faultsMs,
+    blockIntervalMs: pick(random, [50, 100, 300]),
+    emptyBlockIntervalMs: pick(random, [100, 200, 600]),
+    transactionEveryMs: chance(random, 0.7) ? between(random, 50, 700) : null,
+    network: {
+      delayMs: [1, slowest],
+      loss: chance(random, 0.5) ? random() * 0.3 : 0,
+      duplicate: chance(random, 0.4) ? random() * 0.3 : 0,
+    },
+    validators: byzantine.map((fault) => ({
+      byzantine: fault,
+      skewMs: isSkewed ? between(random, -MAX_SKEW_MS, MAX_SKEW_MS) : between(random, -100, 100),
+      signerMs: chance(random, 0.2) ? [1, between(random, 5, 300)] : [0, 0],
+      syncMs: chance(random, 0.3) ? [0, between(random, 1, 40)] : [0, 0],
+      derivationMs: chance(random, 0.1) ? between(random, 5, 600) : 1,
+    })),
+    epochs,
+    faults: Array.from({ length: between(random, 1, 8) }, () =>
+      drawFault(random, count, { faultsMs, heights }),
+    ),
+  };
+};
