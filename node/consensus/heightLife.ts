@@ -13,6 +13,9 @@ import { PayloadStore } from '#node/consensus/payloads.ts';
 import type { PayloadWeight } from '#node/consensus/payloadWeight.ts';
 import { ValueClaims } from '#node/consensus/valueClaims.ts';
 
+/** A proposal that this node does not accept, or not yet. */
+export type Refusal = { readonly round: number; readonly reason: string };
+
 export type HeightLife = {
   readonly height: bigint;
   over: boolean;
@@ -29,6 +32,8 @@ export type HeightLife = {
   readonly unknownValues: Set<Hash>;
   readonly claims: ValueClaims;
   readonly answers: Map<Hash, NonNullable<ValueAnswer['derived']>>;
+  /** The newest, for the status. */
+  refusal: Refusal | null;
   proposedImport: boolean;
   explaining: boolean;
 };
@@ -46,6 +51,7 @@ export const createLife = (height: bigint): HeightLife => ({
   unknownValues: new Set(),
   claims: new ValueClaims(),
   answers: new Map(),
+  refusal: null,
   proposedImport: false,
   explaining: false,
 });

@@ -137,6 +137,7 @@ export class PayloadWork {
 
   refuse(life: HeightLife, round: number, payloadHash: Hash, reason: string): void {
     this.#deps.logger.debug({ height: life.height, round, reason }, 'proposal not accepted');
+    life.refusal = { round, reason };
     this.#deps.loop.enqueueInput(life, { type: 'judged', round, payloadHash, accepted: false, reason });
   }
 

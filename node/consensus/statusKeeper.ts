@@ -17,9 +17,10 @@ import type { HostDependencies, HostOptions } from '#node/consensus/hostPorts.ts
 import type { RoundSummary } from '#node/consensus/messages.ts';
 import type { OwnVotes } from '#node/consensus/ownVotes.ts';
 import { failureMargin } from '#node/consensus/statusMargin.ts';
-import { explainProgress, type PayloadFacts, type Refusal } from '#node/consensus/statusReport.ts';
+import { explainProgress, type PayloadFacts } from '#node/consensus/statusReport.ts';
 import { Roster, type RosterPosition, SILENCE_MS } from '#node/consensus/statusRoster.ts';
 import type {
+  Absence,
   HostStatus,
   Margin,
   NameOf,
@@ -47,9 +48,9 @@ export class StatusKeeper {
   readonly #deps: StatusKeeperDependencies;
   readonly #roster = new Roster();
   #firstHeight: bigint | null = null;
+  #firstMs = 0;
   #since: Since = { heightMs: 0, roundMs: 0, stepMs: 0, startedMs: null };
   #at = { round: -1, step: 'waiting' };
-  #refusal: Refusal | null = null;
 
   constructor(options: StatusKeeperOptions, dependencies: StatusKeeperDependencies) {
     this.#options = options;
@@ -61,10 +62,12 @@ export class StatusKeeper {
   enterHeight(): void {
     const nowMs = this.#deps.clock.nowMs();
     const { round, step } = this.#deps.loop.state.round;
-    this.#firstHeight ??= this.#deps.loop.state.context.height;
+    if (this.#firstHeight === null) {
+      this.#firstHeight = this.#deps.loop.state.context.height;
+      this.#firstMs = nowMs;
+    }
     this.#since = { heightMs: nowMs, roundMs: nowMs, stepMs: nowMs, startedMs: round < 0 ? null : nowMs };
     this.#at = { round, step };
-    this.#refusal = null;
   }
 
   /** An input that changed the engine's state. */
@@ -73,8 +76,6 @@ export class StatusKeeper {
     this.#noteMoved(nowMs);
     const { set } = this.#deps.loop.state.context;
     if (input.type === 'vote' || input.type === 'ownVote') this.#roster.noteVote(input.vote, set, nowMs);
-    if (input.type === 'judged' && !input.accepted)
-      this.#refusal = { round: input.round, reason: input.reason };
   }
 
   noteSummary(peer: Peer, height: bigint, round: number, rounds: readonly RoundSummary[]): void {
@@ -119,12 +120,13 @@ export class StatusKeeper {
       ahead: this.#ahead(nameOf, nowMs),
       hasWork: this.#deps.mempool.hasWork(),
       dueMs: this.#dueMs(),
+      nodeSinceMs: this.#firstMs,
       heightSinceMs: this.#since.heightMs,
       roundSinceMs: this.#since.roundMs,
       stepSinceMs: this.#since.stepMs,
       startedMs: this.#since.startedMs,
       payloadFacts: (hashes) => this.#payloadFacts(hashes),
-      refusal: this.#refusal,
+      refusal: loop.life.refusal,
     });
     return {
       height,
@@ -172,9 +174,7 @@ export class StatusKeeper {
       const peer = peers.get(address);
       const heardMs = this.#roster.heardMs(address);
       const absence = isSelf
-        ? signing.state === 'observing' || signing.state === 'halted'
-          ? 'notSigning'
-          : null
+        ? this.#ownAbsence(signing, nowMs)
         : (this.#roster.absenceOf(address, peer !== undefined, position) ?? this.#muteness(address, nowMs));
       return {
         address,
@@ -189,6 +189,11 @@ export class StatusKeeper {
         roundTripMs: peer?.roundTripMs ?? null,
       };
     });
+  }
+
+  #ownAbsence({ state }: Signing, nowMs: number): Absence | null {
+    if (state === 'observing' || state === 'halted') return 'notSigning';
+    return this.#muteness(this.#deps.self, nowMs);
   }
 
   #position(nowMs: number): RosterPosition {

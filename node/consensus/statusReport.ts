@@ -8,7 +8,9 @@
 import type { L1Status } from '#bridge/l1/view.ts';
 import type { HeightState } from '#consensus/heightState.ts';
 import type { Address, Hash } from '#consensus/primitives.ts';
+import type { Refusal } from '#node/consensus/heightLife.ts';
 import type { Halt, HaltCode } from '#node/consensus/hostPorts.ts';
+import { SILENCE_MS } from '#node/consensus/statusRoster.ts';
 import { explainRound } from '#node/consensus/statusRound.ts';
 import type { Margin, NameOf, Progress, Signing, ValidatorStatus } from '#node/consensus/statusTypes.ts';
 import { describeEach, formatDuration, listNames } from '#node/consensus/statusWords.ts';
@@ -21,8 +23,6 @@ export type PayloadFacts = {
   /** Peers that were asked for what is missing, by name. */
   readonly asked: readonly string[];
 };
-
-export type Refusal = { readonly round: number; readonly reason: string };
 
 export type ProgressFacts = {
   readonly nowMs: number;
@@ -40,6 +40,8 @@ export type ProgressFacts = {
   readonly hasWork: boolean;
   /** When round 0 is due. */
   readonly dueMs: number;
+  /** When this run of the node entered its first height. */
+  readonly nodeSinceMs: number;
   readonly heightSinceMs: number;
   readonly roundSinceMs: number;
   readonly stepSinceMs: number;
@@ -47,7 +49,7 @@ export type ProgressFacts = {
   readonly startedMs: number | null;
   /** @param hashes of the payload, or of values that it gives */
   readonly payloadFacts: (hashes: readonly Hash[]) => PayloadFacts;
-  /** Why this node did not accept a proposal of this height, by its round. */
+  /** The newest proposal of this height that this node did not accept. */
   readonly refusal: Refusal | null;
 };
 
@@ -104,6 +106,14 @@ const explainQuorum = (facts: ProgressFacts): Progress | null => {
   const sinceMs = nowMs - heightSinceMs;
   const others = validators.filter(({ self }) => !self);
   const absent = validators.filter(({ absence }) => absence !== null);
+  if (nowMs - facts.nodeSinceMs < SILENCE_MS)
+    return {
+      state: 'stalled',
+      code: 'STARTING',
+      sentence: `Started ${formatDuration(nowMs - facts.nodeSinceMs)} ago, and has not heard from a quorum yet: ${margin.alivePower} of ${margin.totalPower} power`,
+      remedy: null,
+      sinceMs,
+    };
   const power = `${margin.alivePower} of ${margin.totalPower} power, and a quorum is ${margin.quorumPower}`;
   if (others.length > 0 && others.every(({ connected, absence }) => !connected && absence !== null))
     return {

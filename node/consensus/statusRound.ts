@@ -3,7 +3,7 @@
  *
  * Pure. A table over the round machine's steps; each case names who or what is missing.
  */
-import { hasPolka, keptRounds, payloadOf } from '#consensus/heightState.ts';
+import { hasPolka, isAccepted, keptRounds, payloadOf } from '#consensus/heightState.ts';
 import type { Hash } from '#consensus/primitives.ts';
 import { proposerAt } from '#consensus/proposer.ts';
 import { powerFor, type Tally, votesFor } from '#consensus/tally.ts';
@@ -142,6 +142,10 @@ const explainProposal = (facts: ProgressFacts, proposal: SignedProposal): RoundR
       sentence: `The value ${shortHash(valueId)} ${whose} rests on the prevotes of round ${polRound}, which are not here yet: they are asked for`,
       remedy: 'If they do not come, check the links to the other validators.',
     };
+  if (facts.refusal?.round === proposal.round && !isAccepted(state, proposal.round, payloadHash)) {
+    const sentence = `This validator does not accept the payload ${whose}, and votes nil when the round’s time is up`;
+    return explainRefusal(sentence, facts.refusal.reason);
+  }
   return { code: 'JUDGING', sentence: `Judges the value ${whose}`, remedy: null };
 };
 
@@ -179,7 +183,7 @@ const describeSplit = ({ nameOf, state }: ProgressFacts, tally: Tally): string =
 const explainDisagreement = (facts: ProgressFacts, tally: Tally, type: VoteType): RoundReport => {
   const { state, refusal } = facts;
   const { round, locked } = state.round;
-  const split = `The validators do not agree in round ${round}: ${type}s of ${describeSplit(facts, tally)}`;
+  const split = `Round ${round} has no quorum for one value: ${type}s of ${describeSplit(facts, tally)}`;
   const isElsewhere = [...tally.powerByValue.keys()].some((id) => id !== NIL && id !== locked?.valueId);
   if (locked !== null && isElsewhere)
     return {
@@ -188,7 +192,8 @@ const explainDisagreement = (facts: ProgressFacts, tally: Tally, type: VoteType)
       remedy:
         'None is needed: a later round brings the lock’s prevotes to everybody, or a newer polka frees it.',
     };
-  if (refusal !== null && refusal.round === round) return explainRefusal(split, refusal.reason);
+  if (refusal !== null && refusal.round === round)
+    return explainRefusal(`${split}; this validator voted nil`, refusal.reason);
   return {
     code: 'NO_AGREEMENT',
     sentence: `${split}; the next round comes with its timeout`,
@@ -196,8 +201,8 @@ const explainDisagreement = (facts: ProgressFacts, tally: Tally, type: VoteType)
   };
 };
 
-const explainRefusal = (split: string, reason: string): RoundReport => {
-  const sentence = `${split}; this validator voted nil: ${reason}`;
+const explainRefusal = (what: string, reason: string): RoundReport => {
+  const sentence = `${what}: ${reason}`;
   if (/L1 view/.test(reason))
     return {
       code: 'L1_BEHIND',
