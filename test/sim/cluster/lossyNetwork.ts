@@ -21,6 +21,8 @@ export class LossyHub {
   /** Every consensus message that was sent, before loss. */
   readonly sent: { readonly from: string; readonly to: string; readonly message: Uint8Array }[] = [];
   isCut: (a: string, b: string) => boolean = () => false;
+  /** Single messages that do not arrive; asked for each one that is sent. */
+  isLost: (from: string, to: string, message: Uint8Array) => boolean = () => false;
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #nodes = new Map<string, LossyNetwork>();
@@ -55,7 +57,8 @@ export class LossyHub {
   deliver(from: Peer, to: string, message: Uint8Array): void {
     this.sent.push({ from: from.peerId, to, message });
     if (this.sent.length > 200_000) this.sent.splice(0, 100_000);
-    if (this.isCut(from.peerId, to) || this.#random() < this.options.loss) return;
+    if (this.isCut(from.peerId, to) || this.isLost(from.peerId, to, message)) return;
+    if (this.#random() < this.options.loss) return;
     const target = this.#nodes.get(to);
     this.#clock.setTimer(this.#latency(), () => {
       if (target !== undefined && this.#nodes.get(to) === target) target.onMessage?.(from, message);
