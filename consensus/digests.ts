@@ -31,6 +31,7 @@ const DEPOSIT_ATTESTATION = typeHash(
 );
 const ANCHOR_ATTESTATION = typeHash('AnchorAttestation(bytes32 valueId,uint64 relayerEpoch)');
 
+const READY = typeHash('Ready(uint64 epoch)');
 const PEER_BINDING = typeHash('PeerBinding(string peerId,bytes32 challenge)');
 
 const NAME = keccak256(utf8.encode('Causeway'));
@@ -112,6 +113,10 @@ export const peerBindingDigest = (domain: ConsensusDomain, binding: PeerBinding)
     consensusSeparator(domain),
     concatBytes(PEER_BINDING, keccak256(utf8.encode(binding.peerId)), hexToBytes(binding.challenge)),
   );
+
+/** An approved validator is in sync and enters at the end of this epoch; ValidatorSet verifies it (RULES 21). */
+export const readyDigest = (domain: ConsensusDomain, epoch: bigint): Hash =>
+  typedDataDigest(consensusSeparator(domain), concatBytes(READY, uint(epoch)));
 
 /** What a bridge attestation is bound to: the chain and contract that check it, and what identifies the sidechain. */
 export type BridgeDomain = {

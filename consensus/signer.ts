@@ -13,6 +13,7 @@ import {
   type PeerBinding,
   peerBindingDigest,
   proposalDigest,
+  readyDigest,
   voteDigest,
 } from '#consensus/digests.ts';
 import type { Address, Hash, Signature } from '#consensus/primitives.ts';
@@ -22,6 +23,7 @@ export type SignRequest =
   | { readonly kind: 'vote'; readonly domain: ConsensusDomain; readonly vote: Vote }
   | { readonly kind: 'proposal'; readonly domain: ConsensusDomain; readonly proposal: Proposal }
   | { readonly kind: 'peerBinding'; readonly domain: ConsensusDomain; readonly binding: PeerBinding }
+  | { readonly kind: 'ready'; readonly domain: ConsensusDomain; readonly epoch: bigint }
   | {
       readonly kind: 'depositAttestation';
       readonly domain: BridgeDomain;
@@ -49,6 +51,8 @@ export const signRequestDigest = (request: SignRequest): Hash => {
       return proposalDigest(request.domain, request.proposal);
     case 'peerBinding':
       return peerBindingDigest(request.domain, request.binding);
+    case 'ready':
+      return readyDigest(request.domain, request.epoch);
     case 'depositAttestation':
       return depositAttestationDigest(request.domain, request.attestation);
     case 'anchorAttestation':

@@ -7,6 +7,7 @@ import {
   payloadToHash,
   peerBindingDigest,
   proposalDigest,
+  readyDigest,
   voteDigest,
 } from '#consensus/digests.ts';
 import { bytesToAddress, bytesToHash, bytesToHex } from '#consensus/primitives.ts';
@@ -55,6 +56,7 @@ const TYPES = {
   ],
   Prevote: VOTE_FIELDS,
   Precommit: VOTE_FIELDS,
+  Ready: [field('uint64', 'epoch')],
   PeerBinding: [field('string', 'peerId'), field('bytes32', 'challenge')],
   DepositAttestation: [
     field('uint256', 'l1ChainId'),
@@ -147,6 +149,14 @@ test('peer bindings', () => {
       expect(peerBindingDigest(domain, { peerId, challenge })).toBe(
         viemDigest(toViemDomain(domain), 'PeerBinding', { peerId, challenge }),
       );
+    }),
+  );
+});
+
+test('a joiner being ready', () => {
+  fc.assert(
+    fc.property(consensusDomain, uint64, (domain, epoch) => {
+      expect(readyDigest(domain, epoch)).toBe(viemDigest(toViemDomain(domain), 'Ready', { epoch }));
     }),
   );
 });
