@@ -56,11 +56,24 @@ export const parseAddress = (text: unknown): Address =>
 export const parseSignature = (text: unknown): Signature =>
   parseSized(text, 65, 'BAD_SIGNATURE', 'a 65-byte signature') as Signature;
 
+/** By character code: the digit's value, 16 for anything else. */
+const DIGITS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const digit = Number.parseInt(String.fromCharCode(code), 16);
+  return Number.isNaN(digit) ? 16 : digit;
+});
+
 /** @throws PrimitiveError BAD_HEX */
 export const hexToBytes = (hex: string): Uint8Array => {
-  if (!HEX.test(hex)) throw new PrimitiveError('BAD_HEX', `expected hex with 0x, found ${describe(hex)}`);
-  const bytes = new Uint8Array((hex.length - 2) / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 + 2 * i, 4 + 2 * i), 16);
+  const size = (hex.length - 2) / 2;
+  let isHex = Number.isInteger(size) && hex.startsWith('0x');
+  const bytes = new Uint8Array(isHex ? size : 0);
+  for (let i = 0, at = 2; i < bytes.length; i++, at += 2) {
+    const high = DIGITS[hex.charCodeAt(at)] ?? 16;
+    const low = DIGITS[hex.charCodeAt(at + 1)] ?? 16;
+    if (high > 15 || low > 15) isHex = false;
+    bytes[i] = (high << 4) | low;
+  }
+  if (!isHex) throw new PrimitiveError('BAD_HEX', `expected hex with 0x, found ${describe(hex)}`);
   return bytes;
 };
 
@@ -76,7 +89,9 @@ export const bytesToHash = (bytes: Uint8Array): Hash => parseHash(bytesToHex(byt
 export const bytesToAddress = (bytes: Uint8Array): Address => parseAddress(bytesToHex(bytes));
 
 export const concatBytes = (...parts: readonly Uint8Array[]): Uint8Array => {
-  const joined = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const joined = new Uint8Array(size);
   let at = 0;
   for (const part of parts) {
     joined.set(part, at);
@@ -85,13 +100,22 @@ export const concatBytes = (...parts: readonly Uint8Array[]): Uint8Array => {
   return joined;
 };
 
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+
 /** Big-endian, left-padded; a negative number as two's complement. @throws RangeError if it does not fit */
 export const toBigEndian = (value: bigint, sizeBytes: number): Uint8Array => {
   const bits = BigInt(8 * sizeBytes);
   if (value >= 1n << bits || value < -(1n << (bits - 1n)))
     throw new RangeError(`${value} does not fit in ${sizeBytes} bytes`);
-  let rest = BigInt.asUintN(8 * sizeBytes, value);
   const bytes = new Uint8Array(sizeBytes);
+  if (value >= 0n && value <= MAX_SAFE) {
+    for (let i = sizeBytes - 1, rest = Number(value); rest > 0; i--) {
+      bytes[i] = rest % 256;
+      rest = Math.floor(rest / 256);
+    }
+    return bytes;
+  }
+  let rest = BigInt.asUintN(8 * sizeBytes, value);
   for (let i = sizeBytes - 1; i >= 0; i--) {
     bytes[i] = Number(rest & 0xffn);
     rest >>= 8n;

@@ -18,6 +18,7 @@ const EMPTY = new Uint8Array(0);
 
 const applyWrite = (to: Uint8Array, write: Write): Uint8Array => {
   if ('truncateTo' in write) return to.slice(0, write.truncateTo);
+  if (to.length === 0 && write.offset === 0) return write.bytes;
   const grown = new Uint8Array(Math.max(to.length, write.offset + write.bytes.length));
   grown.set(to, 0);
   grown.set(write.bytes, write.offset);

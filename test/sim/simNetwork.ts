@@ -21,7 +21,7 @@ export type Conditions = {
 
 export type Watch = {
   readonly onSent: (from: SimProcess, message: Uint8Array) => void;
-  readonly onAnswered: (from: SimProcess, request: Uint8Array, answer: Uint8Array) => void;
+  readonly onAnswered: (protocol: string, request: Uint8Array, answer: Uint8Array) => void;
   readonly onFault: (by: SimProcess, peerId: string, fault: PeerFault, detail: string) => void;
   readonly describe: (message: Uint8Array) => string;
   readonly describeRequest: (request: Uint8Array) => string;
@@ -156,7 +156,7 @@ export class SimHub {
         handler(from.peer, request).then(
           (answer) => {
             if (!isUp() || conditions.isCut(target.process.index, from.process.index)) return;
-            watch.onAnswered(target.process, request, answer);
+            watch.onAnswered(protocol, request, answer);
             clock.setTimer(backMs, () => {
               events.add('answer', `${to}>${from.process.name} ${watch.identify(answer)}`);
               settle(() => resolve(answer));

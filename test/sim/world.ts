@@ -6,6 +6,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { createValidatorSet, type ValidatorSet } from '#consensus/validatorSet.ts';
+import { CONSENSUS_REQUEST_PROTOCOL } from '#node/consensus/asking.ts';
 import { openGuard } from '#node/consensus/guard.ts';
 import { Checker } from './checker.ts';
 import { createKeys, DOMAIN } from './cluster/cluster.ts';
@@ -355,7 +356,9 @@ export class World {
         describe: (message) => describeMessage(DOMAIN, nameOf, message),
         describeRequest,
         onSent: (_from, message) => this.checker.onMessage(message, this.#identify(message)),
-        onAnswered: (_from, request, answer) => this.checker.onAnswer(request, answer),
+        onAnswered: (protocol, request, answer) => {
+          if (protocol === CONSENSUS_REQUEST_PROTOCOL) this.checker.onAnswer(request, answer);
+        },
         onFault: (by, peerId, fault, detail) => {
           this.events.add('charged', `${by.name} ${peerId} ${fault} ${detail}`);
           const accused = this.nodes.find(({ name }) => name === peerId);
