@@ -10,7 +10,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { L1Status } from '#bridge/l1/view.ts';
 import type { L1Watcher } from '#bridge/l1/watcher.ts';
 import { bytesToHash } from '#consensus/primitives.ts';
 import type { Signer } from '#consensus/signer.ts';
@@ -22,7 +21,6 @@ import { systemClock } from '#node/consensus/clock.ts';
 import { openFolderDisk } from '#node/consensus/disk.ts';
 import { type FolderLock, lockFolder } from '#node/consensus/folderLock.ts';
 import { ConsensusHost } from '#node/consensus/host.ts';
-import type { HostStatus } from '#node/consensus/statusTypes.ts';
 import { createCallRunner } from '#node/execution/callRunner.ts';
 import { openChain } from '#node/execution/openChain.ts';
 import { createTransactionRules } from '#node/execution/transactionChecks.ts';
@@ -31,10 +29,11 @@ import { connectPoolToNetwork, type PoolGossip } from '#node/mempool/gossip.ts';
 import type { Mempool } from '#node/mempool/mempool.ts';
 import { createPool, type Pool } from '#node/mempool/pool.ts';
 import { createLibp2pNetwork, type Libp2pNetwork } from '#node/network/libp2pNetwork.ts';
-import type { Network, Peer } from '#node/network/network.ts';
+import type { Network } from '#node/network/network.ts';
 import type { AllowedPeer } from '#node/network/peerTable.ts';
+import { createNodeStatus, type NodeStatus } from '#node/nodeStatus.ts';
 import { createRpcServer, type RpcServer } from '#node/rpc/server.ts';
-import { createSync, type Sync, type SyncStatus } from '#node/sync/sync.ts';
+import { createSync, type Sync } from '#node/sync/sync.ts';
 
 export type NodeErrorCode = 'NOT_A_VALIDATOR' | 'NOT_ALLOW_LISTED';
 
@@ -62,31 +61,6 @@ export type NodeDependencies = {
   readonly logger: Logger;
   /** Called at most once. */
   readonly onFatal?: (fault: NodeFault) => void;
-};
-
-export type NodeStatus = {
-  readonly name: string;
-  readonly peerId: string;
-  readonly role: 'validator' | 'follower';
-  readonly height: bigint;
-  readonly blockHash: string;
-  readonly genesisHash: string;
-  readonly round: number | null;
-  readonly step: string | null;
-  readonly peers: readonly Peer[];
-  readonly validators: HostStatus['validators'];
-  readonly l1: L1Status;
-  /** Newest checkpoint that the L1 has accepted at finality. */
-  readonly anchoredHeight: bigint;
-  readonly sync: SyncStatus;
-  readonly pendingTransactions: number;
-  /** Null while nothing is amiss. */
-  readonly waitingFor: string | null;
-  /** Why this validator does not sign, null when it does. */
-  readonly observing: string | null;
-  readonly haltedReason: string | null;
-  /** Where the RPC listens, null without one. */
-  readonly rpcPort: number | null;
 };
 
 export type Node = {
@@ -232,7 +206,7 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
       mempool: pool,
       genesis,
       finalizedHeight: anchoredHeight,
-      status,
+      status: () => status(),
       network,
       logger: logger.child({ part: 'rpc' }),
       ready: () => fault === null && l1View.status().state === 'ready',
@@ -278,30 +252,21 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
     );
   };
 
-  function status(): NodeStatus {
-    const { block } = chain.head();
-    const consensus = host?.status() ?? null;
-    return {
-      name: config.name,
-      peerId: network.localPeerId,
-      role: host === null ? 'follower' : 'validator',
-      height: block.height,
-      blockHash: block.hash,
-      genesisHash,
-      round: consensus?.round ?? null,
-      step: consensus?.step ?? null,
-      peers: network.peers(),
-      validators: consensus?.validators ?? [],
-      l1: l1View.status(),
-      anchoredHeight: anchoredHeight(),
-      sync: sync.status(),
-      pendingTransactions: pool.size(),
-      waitingFor: consensus?.waitingFor ?? null,
-      observing: consensus?.observing ?? null,
-      haltedReason: fault?.message ?? null,
-      rpcPort,
-    };
-  }
+  const status = createNodeStatus({
+    name: config.name,
+    emptyBlockIntervalMs: config.consensus.emptyBlockIntervalMs,
+    genesis,
+    chain,
+    network,
+    l1: () => l1View.status(),
+    sync: () => sync.status(),
+    pendingTransactions: () => pool.size(),
+    anchoredHeight,
+    host,
+    fault: () => fault,
+    rpcPort: () => rpcPort,
+    nowMs: () => performance.now(),
+  });
 
   const start = async (): Promise<void> => {
     gossip = connectPoolToNetwork(pool, network);
