@@ -58,6 +58,8 @@ export type HaltCode =
   | 'DIVERGENCE'
   | 'L1_CONTRADICTION'
   | 'EXECUTION_FAULT'
+  /** The next height has rules that this release does not know (scenario 38). */
+  | 'UPGRADE_REQUIRED'
   | 'HOST_FAULT'
   /** Another process signs with this key (fence.ts). */
   | 'KEY_IN_USE';

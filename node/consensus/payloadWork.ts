@@ -8,7 +8,7 @@ import { payloadToHash } from '#consensus/digests.ts';
 import { payloadOf } from '#consensus/heightState.ts';
 import type { Hash } from '#consensus/primitives.ts';
 import type { Payload } from '#consensus/types.ts';
-import type { Derivation } from '#node/chain.ts';
+import { ChainError, type Derivation } from '#node/chain.ts';
 import type { Asking } from '#node/consensus/asking.ts';
 import type { Fetcher } from '#node/consensus/fetcher.ts';
 import type { HeightLife } from '#node/consensus/heightLife.ts';
@@ -169,6 +169,12 @@ export class PayloadWork {
         this.#deps.network.reportFault(peerId, 'invalid', `a payload that does not derive to ${valueId}`);
   }
 
+  #haltOn(error: unknown, payloadHash: Hash): void {
+    if (error instanceof ChainError && error.code === 'UPGRADE_REQUIRED')
+      this.#deps.loop.halt(error.code, error.message);
+    else this.#deps.loop.halt('EXECUTION_FAULT', `payload ${payloadHash}: ${messageOf(error)}`);
+  }
+
   deriveOnce(life: HeightLife, payloadHash: Hash, payload: Payload): Promise<Derivation> {
     const running = life.deriving.get(payloadHash);
     if (running !== undefined) return running;
@@ -178,8 +184,7 @@ export class PayloadWork {
         return found;
       },
       (error: unknown) => {
-        if (!life.over)
-          this.#deps.loop.halt('EXECUTION_FAULT', `payload ${payloadHash}: ${messageOf(error)}`);
+        if (!life.over) this.#haltOn(error, payloadHash);
         throw error;
       },
     );

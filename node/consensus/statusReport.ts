@@ -62,6 +62,8 @@ const HALT_REMEDIES: Readonly<Record<HaltCode, string>> = {
   L1_CONTRADICTION:
     'Compare block hashes with the other operators: this node, or the majority, is on a fork.',
   EXECUTION_FAULT: 'Check the disk and the data folder, then restart; the log has the fault.',
+  UPGRADE_REQUIRED:
+    'Install the release with the rules that the message names, then start the node again: it catches up by itself.',
   HOST_FAULT: 'Restart the node and report the fault with its log.',
   KEY_IN_USE: 'Stop one of the two processes: two with one key would double-sign.',
 };
