@@ -25,6 +25,8 @@ import { createTokenBucket, type TokenBucket } from '#node/network/tokenBucket.t
 export const EVIDENCE_PROTOCOL = '/causeway/evidence/1';
 const ASK_TIMEOUT_MS = 3_000;
 export const ASK_INTERVAL_MS = 10_000;
+/** A connection that comes and goes is no reason to ask more often than `ANSWER_RATE` lets a peer answer. */
+const ASK_PEER_INTERVAL_MS = 1_000;
 const MAX_ANSWER_ITEMS = 128;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 /** Questions that one answer full to the brim may lead to. */
@@ -47,6 +49,7 @@ type PeerState = {
   /** What its summaries said, null before the first. */
   claimedHeight: bigint | null;
   isAsked: boolean;
+  askedMs: number;
 };
 
 const recoveriesOf = (item: Misbehaviour): number =>
@@ -143,8 +146,10 @@ export class EvidenceGossip {
 
   async #ask(peer: Peer): Promise<void> {
     const state = this.#stateOf(peer.peerId);
-    if (state.isAsked || this.#isStopped) return;
+    const nowMs = this.#deps.clock.nowMs();
+    if (state.isAsked || this.#isStopped || nowMs - state.askedMs < ASK_PEER_INTERVAL_MS) return;
     state.isAsked = true;
+    state.askedMs = nowMs;
     try {
       for (let asks = 0; asks < MAX_ASKS_IN_A_ROW && !this.#isStopped; asks++) {
         const before = this.#deps.pool.size();
@@ -231,6 +236,7 @@ export class EvidenceGossip {
       answer: createTokenBucket(ANSWER_RATE, nowMs),
       claimedHeight: null,
       isAsked: false,
+      askedMs: Number.NEGATIVE_INFINITY,
     };
     this.#peers.set(peerId, state);
     return state;
