@@ -5,7 +5,7 @@
  */
 import type { Effect } from '#consensus/engine.ts';
 import type { Hash } from '#consensus/primitives.ts';
-import type { Payload } from '#consensus/types.ts';
+import type { Payload, SignedVote } from '#consensus/types.ts';
 import type { Derivation } from '#node/chain.ts';
 import { answerRequest } from '#node/consensus/answers.ts';
 import type { HeightLife } from '#node/consensus/heightLife.ts';
@@ -53,6 +53,18 @@ export class Gossip {
     const payload = life.payloads.get(proposal.payloadHash);
     if (payload !== null && proposal.polRound === -1)
       this.broadcast({ type: 'payload', height: life.height, payload });
+  }
+
+  /**
+   * With our prevote goes the proposal that it answers: a proposer that told others something else is found out while
+   * the height is still open, and a proposal travels around a dead link at once.
+   */
+  broadcastVote(vote: SignedVote): void {
+    this.broadcast({ type: 'vote', vote });
+    const { context, proposals } = this.#deps.loop.state;
+    const proposal = vote.height === context.height ? proposals.get(vote.round)?.first : undefined;
+    if (vote.type === 'prevote' && proposal !== undefined && proposal.proposer !== vote.validator)
+      this.broadcast({ type: 'proposal', proposal });
   }
 
   sendSummaries(): void {

@@ -295,7 +295,7 @@ export class ConsensusHost {
         this.#gossip.broadcastProposal(life, effect.proposal);
         break;
       case 'broadcastVote':
-        this.#gossip.broadcast({ type: 'vote', vote: effect.vote });
+        this.#gossip.broadcastVote(effect.vote);
         break;
       case 'schedule':
         this.#timers.schedule(life, effect.timeout);
