@@ -16,10 +16,12 @@ export const sentVotes = (hub: LossyHub): readonly SentVote[] => {
     const decoded = decodeMessage(message);
     if (!decoded.ok || decoded.value.type !== 'vote') continue;
     const { vote } = decoded.value;
-    if (bySignature.has(vote.signature)) continue;
-    const signed = authenticateVote(DOMAIN, vote, vote.signature, null)!;
+    const key = `${vote.type} ${vote.height}/${vote.round} ${vote.valueId} ${vote.signature}`;
+    if (bySignature.has(key)) continue;
+    const signed = authenticateVote(DOMAIN, vote, vote.signature, null);
+    if (signed === null) continue;
     const step = `${signed.validator} ${vote.type} ${vote.height}/${vote.round}`;
-    bySignature.set(vote.signature, { step, valueId: vote.valueId, signature: vote.signature });
+    bySignature.set(key, { step, valueId: vote.valueId, signature: vote.signature });
   }
   return [...bySignature.values()];
 };
