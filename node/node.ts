@@ -207,6 +207,7 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
       genesis,
       finalizedHeight: anchoredHeight,
       status: () => status(),
+      evidence: () => host?.evidence() ?? null,
       network,
       logger: logger.child({ part: 'rpc' }),
       ready: () => fault === null && l1View.status().state === 'ready',
@@ -369,8 +370,8 @@ const createHost = async (
     {
       onHalted: onFatal,
       onBehind: (peerId, height) => sync.hint(peerId, height),
-      onEvidence: (evidence) =>
-        logger.error({ kind: evidence.type, evidence }, 'evidence of equivocation: tell the other operators'),
+      // The host keeps it, sends it on and says so in the log.
+      onEvidence: () => undefined,
     },
   );
 };

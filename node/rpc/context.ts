@@ -6,6 +6,7 @@
  */
 import type { Genesis } from '#genesis/spec.ts';
 import type { CallRunner, Chain } from '#node/chain.ts';
+import type { KeptEvidence } from '#node/consensus/evidence/evidencePool.ts';
 import type { Mempool } from '#node/mempool/mempool.ts';
 import type { FilterRegistry } from '#node/rpc/filters.ts';
 import type { Gate } from '#node/rpc/gate.ts';
@@ -26,6 +27,8 @@ export type RpcContext = {
   /** Highest height covered by a checkpoint in a finalised L1 block (RULES 43). */
   readonly finalizedHeight: () => bigint;
   readonly status: () => unknown;
+  /** Proven misbehaviour, ascending by height; null when this node is no validator. */
+  readonly evidence: () => readonly KeptEvidence[] | null;
   /** Null when the node is not behind its peers. */
   readonly syncing: () => SyncProgress | null;
   readonly network: { peers(): readonly unknown[] };

@@ -7,6 +7,7 @@ import { logMethods } from '#node/rpc/eth/logs.ts';
 import { stateMethods } from '#node/rpc/eth/state.ts';
 import { subscriptionMethods } from '#node/rpc/eth/subscriptions.ts';
 import { transactionMethods } from '#node/rpc/eth/transactions.ts';
+import { evidenceMethods } from '#node/rpc/evidence.ts';
 import type { Method } from '#node/rpc/method.ts';
 import { netMethods } from '#node/rpc/net.ts';
 import { web3Methods } from '#node/rpc/web3.ts';
@@ -23,6 +24,7 @@ export const METHODS: ReadonlyMap<string, Method> = new Map(
     ...netMethods,
     ...web3Methods,
     ...causewayMethods,
+    ...evidenceMethods,
   ].map((method) => [method.name, method]),
 );
 

@@ -10,6 +10,7 @@ import websocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Genesis } from '#genesis/spec.ts';
 import type { CallRunner, Chain } from '#node/chain.ts';
+import type { KeptEvidence } from '#node/consensus/evidence/evidencePool.ts';
 import type { Mempool } from '#node/mempool/mempool.ts';
 import { installAccessRules } from '#node/rpc/access.ts';
 import { serveConnection } from '#node/rpc/connection.ts';
@@ -33,6 +34,8 @@ export type RpcServerOptions = {
   readonly finalizedHeight: () => bigint;
   /** For causeway_status; bigints become quantities. */
   readonly status: () => unknown;
+  /** For causeway_evidence; null, the default, on a node that keeps none. */
+  readonly evidence?: () => readonly KeptEvidence[] | null;
   readonly network: { peers(): readonly unknown[] };
   readonly logger: RpcLogger;
   /** Null, the default, when the node is not behind its peers. */
@@ -100,6 +103,7 @@ const createContext = (options: RpcServerOptions, limits: RpcLimits): RpcContext
     genesis: options.genesis,
     finalizedHeight: options.finalizedHeight,
     status: options.status,
+    evidence: options.evidence ?? (() => null),
     syncing: options.syncing ?? (() => null),
     network: options.network,
     filters: createFilterRegistry({ maxFilters: limits.maxFilters, expiryMs: limits.filterExpiryMs, nowMs }),
