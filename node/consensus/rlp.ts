@@ -5,8 +5,6 @@
  * transactions, and recurses without a limit. Here items are views of the input, depth and item count are bounded,
  * and only the canonical encoding is accepted (Ethereum yellow paper, appendix B).
  */
-import { concatBytes } from '#consensus/primitives.ts';
-
 export type RlpItem = Uint8Array | readonly RlpItem[];
 
 export class RlpError extends Error {
@@ -17,21 +15,56 @@ export class RlpError extends Error {
 const MAX_DEPTH = 8;
 const MAX_ITEMS = 200_000;
 
-const lengthBytes = (length: number): Uint8Array => {
-  const bytes: number[] = [];
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256);
-  return Uint8Array.from(bytes);
+/** How many bytes a length takes in a header that has to spell it out. */
+const lengthBytes = (length: number): number => {
+  let count = 1;
+  for (let rest = Math.floor(length / 256); rest > 0; rest = Math.floor(rest / 256)) count++;
+  return count;
 };
 
-const withHeader = (offset: number, body: Uint8Array): Uint8Array => {
-  if (body.length < 56) return concatBytes(Uint8Array.of(offset + body.length), body);
-  const size = lengthBytes(body.length);
-  return concatBytes(Uint8Array.of(offset + 55 + size.length), size, body);
+const headerSize = (bodySize: number): number => (bodySize < 56 ? 1 : 1 + lengthBytes(bodySize));
+const isOneByte = (bytes: Uint8Array): boolean => bytes.length === 1 && bytes[0]! < 0x80;
+
+const bodySizeOf = (item: RlpItem): number => {
+  if (item instanceof Uint8Array) return item.length;
+  let size = 0;
+  for (const part of item) size += sizeOf(part);
+  return size;
+};
+
+const sizeOf = (item: RlpItem): number => {
+  const bodySize = bodySizeOf(item);
+  return item instanceof Uint8Array && isOneByte(item) ? 1 : headerSize(bodySize) + bodySize;
+};
+
+/** @returns where the header ends */
+const writeHeader = (to: Uint8Array, at: number, offset: number, bodySize: number): number => {
+  if (bodySize < 56) {
+    to[at] = offset + bodySize;
+    return at + 1;
+  }
+  const count = lengthBytes(bodySize);
+  to[at] = offset + 55 + count;
+  for (let i = count, rest = bodySize; i > 0; i--, rest = Math.floor(rest / 256)) to[at + i] = rest % 256;
+  return at + 1 + count;
+};
+
+/** @returns where the item ends */
+const writeItem = (to: Uint8Array, at: number, item: RlpItem): number => {
+  if (item instanceof Uint8Array) {
+    const start = isOneByte(item) ? at : writeHeader(to, at, 0x80, item.length);
+    to.set(item, start);
+    return start + item.length;
+  }
+  let end = writeHeader(to, at, 0xc0, bodySizeOf(item));
+  for (const part of item) end = writeItem(to, end, part);
+  return end;
 };
 
 export const encodeRlp = (item: RlpItem): Uint8Array => {
-  if (!(item instanceof Uint8Array)) return withHeader(0xc0, concatBytes(...item.map(encodeRlp)));
-  return item.length === 1 && item[0]! < 0x80 ? item : withHeader(0x80, item);
+  const bytes = new Uint8Array(sizeOf(item));
+  writeItem(bytes, 0, item);
+  return bytes;
 };
 
 type Header = { readonly list: boolean; readonly start: number; readonly end: number };
