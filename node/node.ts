@@ -29,6 +29,7 @@ import { connectPoolToNetwork, type PoolGossip } from '#node/mempool/gossip.ts';
 import type { Mempool } from '#node/mempool/mempool.ts';
 import { createPool, type Pool } from '#node/mempool/pool.ts';
 import { createLibp2pNetwork, type Libp2pNetwork } from '#node/network/libp2pNetwork.ts';
+import { watchMembers } from '#node/network/memberWatch.ts';
 import type { Network } from '#node/network/network.ts';
 import type { AllowedPeer } from '#node/network/peerTable.ts';
 import { createNodeStatus, type NodeStatus } from '#node/nodeStatus.ts';
@@ -133,11 +134,14 @@ const openParts = async (config: NodeConfig, dependencies: NodeDependencies): Pr
       { chain, onFault: (error) => logger.error({ err: error }, 'mempool fault') },
     );
     opened.push({ close: async () => pool.close() });
+    const members = watchMembers(spec.epochLength, { chain, logger: logger.child({ part: 'network' }) });
+    opened.push({ close: async () => members.stop() });
     const network = await createLibp2pNetwork({
       privateKeySeed: nodeKeySeed,
       listen: [config.p2p.listen],
       peers: config.p2p.peers,
       allowList: allowListOf(genesis),
+      members: members.members,
       domain: { chainId: spec.chainId, genesisHash: genesis.genesisHash },
       signer: consensusSigner,
       logger: logger.child({ part: 'network' }),

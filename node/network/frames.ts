@@ -2,7 +2,7 @@
  * Length-prefixed frames: uint32 big-endian size, then that many bytes.
  *
  * Invariants: a size above the cap is refused as soon as its four bytes are here, before anything is allocated for
- * it; the buffer never holds more than one frame and one chunk.
+ * it; the buffer never holds more than one frame; a reader that has had enough gets the rest of its chunk back.
  */
 import { NetworkError } from '#node/network/networkError.ts';
 
@@ -24,15 +24,23 @@ export const encodeFrame = (body: Uint8Array): Uint8Array => {
 export type FrameLimits = { readonly minBytes: number; readonly maxBytes: number };
 
 export type FrameDecoder = {
-  /** Calls back for each frame that is complete. @throws NetworkError OVERSIZED, MALFORMED */
-  push(chunk: Uint8Array): void;
+  /**
+   * Calls back for each frame that is complete.
+   * @returns what was not looked at, because the callback said stop; empty otherwise
+   * @throws NetworkError OVERSIZED, MALFORMED
+   */
+  push(chunk: Uint8Array): Uint8Array;
 };
+
+/** Returned by a frame's callback: no more frames now. */
+export const STOP = Symbol('stop');
+const NOTHING = new Uint8Array(0);
 
 const FIRST_ALLOCATION_BYTES = 4096;
 
 export const createFrameDecoder = (
   { minBytes, maxBytes }: FrameLimits,
-  onFrame: (body: Uint8Array) => void,
+  onFrame: (body: Uint8Array) => unknown,
 ): FrameDecoder => {
   const header = new Uint8Array(FRAME_HEADER_BYTES);
   let headerFilled = 0;
@@ -79,16 +87,16 @@ export const createFrameDecoder = (
       let rest = chunk;
       while (true) {
         if (headerFilled < FRAME_HEADER_BYTES) {
-          if (rest.length === 0) return;
+          if (rest.length === 0) return NOTHING;
           rest = rest.subarray(readHeader(rest));
-          if (headerFilled < FRAME_HEADER_BYTES) return;
+          if (headerFilled < FRAME_HEADER_BYTES) return NOTHING;
         }
         rest = rest.subarray(readBody(rest));
-        if (bodyFilled < bodySize) return;
+        if (bodyFilled < bodySize) return NOTHING;
         const complete = body;
         headerFilled = 0;
         body = new Uint8Array(0);
-        onFrame(complete);
+        if (onFrame(complete) === STOP) return rest;
       }
     },
   };

@@ -4,7 +4,8 @@
  * Both sides send a hello (protocol version, chain id, genesis hash, fork plan, challenge), then a proof (a
  * validator's PeerBinding signature over its own PeerId and the other's challenge, or nothing), then a verdict.
  * Noise has already proven the PeerIds; the fresh challenge keeps a recorded proof from being of use to anybody.
- * Invariant: a peer is accepted as a validator only with the address that the allow-list names for its PeerId.
+ * Invariant: a peer is accepted as a validator only with an address that the allow-list gives to its PeerId, or that
+ * the chain names as a validator's, whatever the PeerId.
  */
 import { randomBytes } from 'node:crypto';
 import type { Stream } from '@libp2p/interface';
@@ -36,6 +37,7 @@ export type HandshakeErrorCode =
   | 'WRONG_GENESIS'
   | 'WRONG_FORK_PLAN'
   | 'BAD_BINDING'
+  | 'UNLISTED'
   | 'MALFORMED'
   | 'REFUSED';
 
@@ -59,8 +61,14 @@ export type HandshakeIdentity = {
 
 export type RemoteParty = {
   readonly peerId: string;
-  /** What the allow-list says about this PeerId; null for a full node. */
+  /** What the allow-list says about this PeerId; null for a full node and for a stranger. */
   readonly validator: Address | null;
+  /** Asked for a key that was proven; without it, `validator` alone is acceptable. */
+  readonly accepts?: (proven: Address) => boolean;
+  /** A stranger: refused without a proof. */
+  readonly mustProve?: boolean;
+  /** It dialled us: a stranger's proof then comes before ours, so that it cannot make us sign. */
+  readonly isDialler?: boolean;
 };
 
 type Hello = {
@@ -170,14 +178,20 @@ const verifyProof = (
   remote: RemoteParty,
   challenge: Hash,
 ): Address | null => {
+  if (proof.length === 0 && remote.mustProve === true)
+    throw new HandshakeError(
+      'UNLISTED',
+      `expected a PeerId of the specification or the consensus key of a validator, found ${remote.peerId} with neither: enrol it, or stop that node`,
+    );
   if (proof.length === 0) return null;
   if (proof.length !== 65) throw malformed('a 65-byte signature or none');
   const digest = peerBindingDigest(identity.domain, { peerId: remote.peerId, challenge });
   const recovered = recoverAddress(digest, parseSignature(bytesToHex(proof)));
-  if (recovered !== null && recovered === remote.validator) return recovered;
+  const accepts = remote.accepts ?? ((proven: Address) => proven === remote.validator);
+  if (recovered !== null && accepts(recovered)) return recovered;
   throw new HandshakeError(
     'BAD_BINDING',
-    `expected a binding of ${remote.peerId} by ${remote.validator ?? 'no consensus key (it is listed as a full node)'}, found one by ${recovered ?? 'nobody'}: check the node's consensus key against the specification`,
+    `expected a binding of ${remote.peerId} by ${remote.validator ?? 'no consensus key (it is no validator of the specification)'}, found one by ${recovered ?? 'nobody'}: check the node's consensus key against the specification and the chain's validators`,
   );
 };
 
@@ -232,9 +246,13 @@ export const performHandshake = async (
     const theirs = decodeHello(await reader.next(signal));
     const difference = compareHellos(ours, theirs);
     if (difference !== null) throw difference;
-    await writeFrame(stream, await createProof(identity, theirs.challenge), signal);
+    const sendProof = async (): Promise<void> =>
+      writeFrame(stream, await createProof(identity, theirs.challenge), signal);
+    const isStranger = remote.mustProve === true && remote.isDialler === true;
+    if (!isStranger) await sendProof();
     const [proof] = await readStep(reader, { tag: TAG.proof, fields: 1 }, signal);
     const validator = verifyProof(proof!, identity, remote, ours.challenge);
+    if (isStranger) await sendProof();
     await writeFrame(stream, encodeVerdict(true, ''), signal).catch(() => {
       // a peer that refused us has closed by now: its verdict, which says why, is still to be read
     });

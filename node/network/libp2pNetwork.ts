@@ -1,35 +1,41 @@
 /**
  * The peer network on libp2p 3: TCP, noise, yamux, gossipsub for transactions, direct streams for consensus.
  *
- * Owns the wiring of this folder's parts. A connection's life: the gater lets only allow-listed, unbanned PeerIds
- * in; handshake.ts decides whether we talk; peerTable.ts announces the peer; only then are other protocols served.
- * Invariants: nothing that a peer sends throws out of here; every queue, buffer and table is bounded by the size of
- * the allow-list; faults cost score (peerScore.ts), too many of them a ban that expires.
+ * Owns the wiring of this folder's parts. A connection's life: the address gate and the gater let it come as far as
+ * its handshake (links.ts); peerTable.ts announces the peer; only then are other protocols served
+ * (inboundStreams.ts), each within the peer's budgets.
+ * Invariants: nothing that a peer sends throws out of here; every queue, buffer and table is bounded; faults cost
+ * score (defence.ts), too many of them a ban that expires.
  */
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { TopicValidatorResult } from '@libp2p/gossipsub';
-import type { Connection, PeerId, Stream } from '@libp2p/interface';
+import type { Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Libp2p } from 'libp2p';
+import { createAddressGate, plainAddress } from '#node/network/addressGate.ts';
+import { createAllowList, MAX_PEER_IDS_PER_KEY } from '#node/network/allowList.ts';
+import { addressOf } from '#node/network/boundedTcp.ts';
+import { createCounterBook, type NetworkCounters } from '#node/network/counters.ts';
+import { createDefence } from '#node/network/defence.ts';
 import { createDialer, type DialResult } from '#node/network/dialer.ts';
 import { FORK_PLAN_HASH } from '#node/network/forkPlan.ts';
 import { gateHandler } from '#node/network/gatedRegistrar.ts';
-import { createBatcher, decodeBatch } from '#node/network/gossip.ts';
-import { HANDSHAKE_PROTOCOL, HandshakeError, performHandshake } from '#node/network/handshake.ts';
-import { attachInbox } from '#node/network/inbox.ts';
+import { createBatcher } from '#node/network/gossip.ts';
+import { HANDSHAKE_PROTOCOL } from '#node/network/handshake.ts';
+import { createInboundStreams } from '#node/network/inboundStreams.ts';
 import { createKeepAlive } from '#node/network/keepAlive.ts';
 import { createLibp2pNode, type Libp2pNode } from '#node/network/libp2pNode.ts';
+import { createLinks, MAX_CONNECTIONS_PER_PEER } from '#node/network/links.ts';
 import {
   type ConsensusHandler,
   MAX_CONSENSUS_MESSAGE_BYTES,
   type Network,
   type Peer,
-  type PeerFault,
   type RequestHandler,
   type TransactionsHandler,
 } from '#node/network/network.ts';
-import { errorMessage, isCode, NetworkError } from '#node/network/networkError.ts';
+import { errorMessage, NetworkError } from '#node/network/networkError.ts';
 import {
   BULK_PROTOCOL,
   checkOptions,
@@ -42,27 +48,22 @@ import {
   URGENT_PROTOCOL,
 } from '#node/network/networkOptions.ts';
 import { createOutbox, type Outbox } from '#node/network/outbox.ts';
-import { createPeerScores } from '#node/network/peerScore.ts';
-import { type AllowedPeer, createPeerTable, type PeerLines } from '#node/network/peerTable.ts';
-import { answer, ask, MAX_REQUESTS_AT_ONCE } from '#node/network/requests.ts';
-import { createTokenBucket } from '#node/network/tokenBucket.ts';
-
-const LAST_WORDS_MS = 500;
+import { budgetName, createPeerBudgets } from '#node/network/peerBudgets.ts';
+import { createPeerTable, type PeerLines } from '#node/network/peerTable.ts';
+import { createReadingTurns, threadCpuMs } from '#node/network/readingTurns.ts';
+import { ask, MAX_REQUESTS_AT_ONCE } from '#node/network/requests.ts';
+import { createSecurityLog } from '#node/network/securityLog.ts';
 
 export type Libp2pNetwork = Network & {
   /** What others can dial, with the ports that were really bound. */
   addresses(): readonly string[];
+  /** What was refused, dropped and slowed down so far. */
+  counters(): NetworkCounters;
 };
 
-type Link = {
-  readonly allowed: AllowedPeer;
-  readonly connection: Connection;
-  /** Resolves once: true when the handshake is done. */
-  readonly ready: Promise<boolean>;
-  settle(result: DialResult): void;
-  readonly result: Promise<DialResult>;
-  handshaking: boolean;
-};
+/** A set may grow to this many validators while a node runs (RULES 5). */
+const MAX_VALIDATORS = 100;
+const RECHECK_MS = 2_000;
 
 /** @throws NetworkError BAD_OPTIONS */
 export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promise<Libp2pNetwork> => {
@@ -71,8 +72,6 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   const tuning: NetworkTuning = { ...DEFAULT_TUNING, ...options.tuning };
   const privateKey = await generateKeyPairFromSeed('Ed25519', options.privateKeySeed);
   const localPeerId = peerIdFromPrivateKey(privateKey).toString();
-  const allowList = new Map(options.allowList.map((entry) => [entry.peerId, entry]));
-  allowList.delete(localPeerId);
   const identity = {
     protocolVersion: options.protocolVersion ?? PROTOCOL_VERSION,
     domain,
@@ -82,33 +81,50 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   };
   const topic = `/causeway/${domain.chainId}/${domain.genesisHash.slice(2, 18)}/transactions/1`;
   const nowMs = (): number => performance.now();
-  const scores = createPeerScores(tuning.score, nowMs);
   const stopping = new AbortController();
-  const links = new Map<Connection, Link>();
   const requestHandlers = new Map<string, RequestHandler>();
   const connectedListeners = new Set<(peer: Peer) => void>();
   const disconnectedListeners = new Set<(peer: Peer) => void>();
-  /** What was said about a peer already, so that a persistent mismatch does not fill the log. */
-  const lastComplaint = new Map<string, string>();
-  /** Bounded by the allow-list, gone with the peer's last connection. */
+  /** Bounded by the peer table, gone with the peer's last connection. */
   const roundTrips = new Map<string, number>();
+  /** By a connection's timeline: gives back its place among those that have not shaken hands. */
+  const entered = new WeakMap<object, () => void>();
   let consensusHandler: ConsensusHandler = () => {};
-  let transactionsHandler: TransactionsHandler = () => {};
+  let transactionsHandler: TransactionsHandler = () => undefined;
   let running: Libp2pNode | null = null;
 
-  const complain = (peerId: string, message: string): void => {
-    if (lastComplaint.get(peerId) === message) return;
-    if (lastComplaint.size > 4 * (allowList.size + 16)) lastComplaint.clear();
-    lastComplaint.set(peerId, message);
-    logger.warn({ peerId, peer: allowList.get(peerId)?.name ?? null }, message);
-  };
+  const allowList = createAllowList(options.allowList, localPeerId, options.members ?? null);
+  const counters = createCounterBook();
+  const log = createSecurityLog(logger, nowMs);
+  const gate = createAddressGate(
+    tuning.addresses,
+    new Set(
+      configured.map(({ address }) => plainAddress(multiaddr(address).getComponents()[0]?.value ?? '')),
+    ),
+    nowMs,
+    (why, address) => {
+      counters.drop(why === 'pending' ? 'pendingHandshakes' : 'acceptRate');
+      log('warn', why, address, { address, why }, 'connections of this address refused: too many at once');
+    },
+  );
+  const turns = createReadingTurns({
+    beforeHandshakeBytes: tuning.beforeHandshakeBytes,
+    sliceMs: tuning.sliceMs,
+    nowMs,
+    cpuNowMs: threadCpuMs,
+  });
+  const budgetsOf = createPeerBudgets(tuning.budgets, turns, nowMs);
 
   /** A listener's fault is this node's, and must not look like the network's. */
-  const notify = <T extends readonly unknown[]>(listener: (...args: T) => void, ...args: T): void => {
+  const notify = <T extends readonly unknown[], R>(
+    listener: (...args: T) => R,
+    ...args: T
+  ): R | undefined => {
     try {
-      listener(...args);
+      return listener(...args);
     } catch (error) {
       logger.error({ error: errorMessage(error) }, 'a network listener threw');
+      return undefined;
     }
   };
 
@@ -127,7 +143,13 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       stallMs: tuning.stallMs,
       openStream: (signal) => openLine(peerId, protocol, signal),
       onStalled: (reason) => {
-        logger.info({ peerId, protocol, reason }, 'peer does not read, dropping the connection');
+        log(
+          'info',
+          'stalled',
+          peerId,
+          { peerId, protocol, reason },
+          'peer does not read, dropping the connection',
+        );
         table.newest(peerId)?.abort(new Error(reason));
       },
     });
@@ -139,14 +161,8 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       urgent: createLine(peerId, URGENT_PROTOCOL, tuning.urgentQueueBytes),
       bulk: createLine(peerId, BULK_PROTOCOL, tuning.bulkQueueBytes),
     }),
-    createBudgets: () => ({
-      messages: createTokenBucket(tuning.budgets.messages, nowMs),
-      bytes: createTokenBucket(tuning.budgets.bytes, nowMs),
-      requests: createTokenBucket(tuning.budgets.requests, nowMs),
-      gossipBytes: createTokenBucket(tuning.budgets.gossipBytes, nowMs),
-    }),
+    budgetsOf,
     onConnected: ({ peer, connections }) => {
-      lastComplaint.delete(peer.peerId);
       logger.info({ peerId: peer.peerId, peer: peer.name, validator: peer.validator }, 'peer connected');
       running?.announcer.connected(connections[0]!.remotePeer, connections[0]!);
       for (const listener of connectedListeners) notify(listener, peer);
@@ -160,80 +176,43 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     },
   });
 
-  const linkOf = (connection: Connection): Link | null => {
-    const known = links.get(connection);
-    if (known !== undefined) return known;
-    const allowed = allowList.get(connection.remotePeer.toString());
-    if (allowed === undefined || connection.status !== 'open' || stopping.signal.aborted) return null;
-    const { promise, resolve } = Promise.withResolvers<DialResult>();
-    const link: Link = {
-      allowed,
-      connection,
-      result: promise,
-      ready: promise.then((result) => result === 'connected'),
-      settle: resolve,
-      handshaking: false,
-    };
-    links.set(connection, link);
-    connection.addEventListener('close', () => {
-      link.settle('unreachable');
-      links.delete(connection);
-      table.leave(connection);
-    });
-    return link;
-  };
+  const defence = createDefence({
+    score: tuning.score,
+    allowList,
+    counters,
+    log,
+    nowMs,
+    connectedPeer: (peerId) => table.get(peerId)?.peer ?? null,
+    dropAll: (name, reason) => {
+      for (const { peerId, connection, allowed } of links.all())
+        if (
+          peerId === name ||
+          budgetName(table.get(peerId)?.peer ?? allowed ?? { peerId, validator: null }) === name
+        )
+          connection.abort(new Error(`dropped: ${reason}`));
+    },
+  });
 
-  const gate = async (connection: Connection): Promise<boolean> => (await linkOf(connection)?.ready) ?? false;
-
-  const isLinked = (peerId: string): boolean =>
-    [...links.values()].some(({ allowed }) => allowed.peerId === peerId);
-
-  const handshake = async (link: Link, open: (signal: AbortSignal) => Promise<Stream>): Promise<void> => {
-    const { connection, allowed } = link;
-    if (link.handshaking)
-      throw new HandshakeError('MALFORMED', 'expected one handshake on a connection, found two');
-    link.handshaking = true;
-    const signal = AbortSignal.any([AbortSignal.timeout(tuning.handshakeTimeoutMs), stopping.signal]);
-    let stream: Stream | null = null;
-    try {
-      stream = await open(signal);
-      const validator = await performHandshake(stream, identity, allowed, signal);
-      if (connection.status !== 'open') throw new NetworkError('STREAM', 'closed during the handshake');
+  const links = createLinks({
+    identity,
+    allowList,
+    gate,
+    defence,
+    counters,
+    log,
+    handshakeTimeoutMs: tuning.handshakeTimeoutMs,
+    signal: stopping.signal,
+    addressOf,
+    openHandshake: (connection, signal) => connection.newStream(HANDSHAKE_PROTOCOL, { signal }),
+    onReady: (connection, allowed, validator) => {
+      entered.get(connection.timeline)?.();
       table.join(connection, allowed, validator);
-      link.settle('connected');
-    } catch (error) {
-      const refused = error instanceof HandshakeError;
-      if (refused) complain(allowed.peerId, `handshake failed: ${error.message}`);
-      else logger.debug({ peerId: allowed.peerId, error: errorMessage(error) }, 'handshake broke off');
-      link.settle(refused ? 'refused' : 'unreachable');
-      if (refused && connection.direction === 'inbound') dialer.refused(allowed.peerId);
-      if (refused && stream !== null) await lastWords(stream);
-      await connection.close().catch((closeError: unknown) => connection.abort(closeError as Error));
-      return;
-    }
-    await stream.close({ signal }).catch((error: unknown) => stream.abort(error as Error));
-  };
-
-  const onConnectionOpen = (connection: Connection): void => {
-    const link = linkOf(connection);
-    if (link === null) {
-      connection.abort(new Error('not welcome'));
-      return;
-    }
-    if (connection.direction === 'outbound')
-      void handshake(link, (signal) => connection.newStream(HANDSHAKE_PROTOCOL, { signal }));
-    else
-      void within(link.ready, tuning.handshakeTimeoutMs).then((ready) => {
-        if (!ready && connection.status === 'open') connection.abort(new Error('no handshake in time'));
-      });
-  };
-
-  const onHandshakeStream = async (stream: Stream, connection: Connection): Promise<void> => {
-    const link = linkOf(connection);
-    if (link === null || connection.direction === 'outbound' || link.handshaking)
-      stream.abort(new Error('no handshake is due'));
-    else await handshake(link, async () => stream);
-  };
+      const { reading } = budgetsOf({ peerId: allowed.peerId, name: allowed.name, validator });
+      turns.assign(connection.timeline, reading);
+    },
+    onClosed: (connection) => table.leave(connection),
+    onRefused: (peerId) => dialer.refused(peerId),
+  });
 
   const dial = async (peerId: string): Promise<DialResult> => {
     const target = configured.find((peer) => peer.peerId === peerId)!;
@@ -243,11 +222,14 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       );
       const signal = AbortSignal.any([AbortSignal.timeout(tuning.dialTimeoutMs), stopping.signal]);
       const connection = await running!.node.dial(address, { signal });
-      return (await linkOf(connection)?.result) ?? 'unreachable';
+      return (await links.of(connection)?.result) ?? 'unreachable';
     } catch (error) {
       if (error instanceof Error && error.name === 'UnexpectedPeerError')
-        complain(
+        log(
+          'warn',
+          'wrong peer',
           peerId,
+          { peerId, address: target.address },
           `expected this peer at ${target.address}, found another PeerId: correct [[p2p.peers]]`,
         );
       else logger.debug({ peerId, error: errorMessage(error) }, 'cannot dial');
@@ -259,97 +241,26 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     localPeerId,
     peerIds: configured.map(({ peerId }) => peerId).filter((peerId) => peerId !== localPeerId),
     dial,
-    isLinked,
-    banLeftMs: scores.banLeftMs,
+    isLinked: links.isLinked,
+    banLeftMs: defence.banLeftMs,
   });
 
-  const reportFault = (peerId: string, fault: PeerFault, detail: string): void => {
-    if (!allowList.has(peerId)) return;
-    logger.debug({ peerId, fault, detail }, 'peer fault');
-    if (!scores.fault(peerId, fault)) return;
-    logger.warn(
-      { peerId, peer: allowList.get(peerId)!.name, fault, detail, banMs: tuning.score.banMs },
-      'peer banned for a while: too many faults',
-    );
-    for (const link of links.values())
-      if (link.allowed.peerId === peerId) link.connection.abort(new Error(`banned: ${fault}`));
-  };
-
-  const mayConnect = (peerId: PeerId): boolean => {
-    const text = peerId.toString();
-    return allowList.has(text) && !scores.isBanned(text);
-  };
-
-  const denyAfterEncryption = (peerId: PeerId): boolean => {
-    if (mayConnect(peerId)) return false;
-    const text = peerId.toString();
-    if (!allowList.has(text))
-      complain(text, 'refused a PeerId that the specification does not list: add it there or stop that node');
-    return true;
-  };
-
-  const onConsensusStream = (maxMessageBytes: number) => (stream: Stream, connection: Connection) => {
-    const connected = table.get(connection.remotePeer.toString());
-    if (connected === null) return stream.abort(new Error('not connected'));
-    const { peer, budgets } = connected;
-    if (peer.validator === null) {
-      stream.abort(new Error('not a validator'));
-      reportFault(peer.peerId, 'forbidden', 'consensus messages from a node without a consensus key');
-      return;
-    }
-    attachInbox(stream, {
-      maxMessageBytes,
-      messages: budgets.messages,
-      bytes: budgets.bytes,
-      onMessage: (message) => notify(consensusHandler, peer, message),
-      onFault: (fault, detail) => reportFault(peer.peerId, fault, detail),
-    });
-  };
-
-  const onRequestStream =
-    (handler: RequestHandler) =>
-    async (stream: Stream, connection: Connection): Promise<void> => {
-      const connected = table.get(connection.remotePeer.toString());
-      if (connected === null) return stream.abort(new Error('not connected'));
-      const { peer, budgets } = connected;
-      if (!budgets.requests.take(1)) {
-        stream.abort(new Error('over its budget'));
-        reportFault(peer.peerId, 'flood', 'more requests than its budget');
-        return;
-      }
-      await answer(stream, (request) => handler(peer, request), {
-        readTimeoutMs: tuning.requestTimeoutMs,
-        answerTimeoutMs: 2 * tuning.requestTimeoutMs,
-        onOversized: (detail) => reportFault(peer.peerId, 'oversized', detail),
-      });
-    };
+  const inbound = createInboundStreams({
+    connected: (peerId) => table.get(peerId),
+    counters,
+    reportFault: defence.reportFault,
+    requestTimeoutMs: tuning.requestTimeoutMs,
+    onConsensus: (peer, message) => {
+      notify(consensusHandler, peer, message);
+    },
+    onTransactions: (peer, transactions) => notify(transactionsHandler, peer, transactions) ?? undefined,
+  });
 
   const registerRequest = (node: Libp2p, protocol: string, handler: RequestHandler): Promise<void> =>
-    node.handle(protocol, gateHandler(onRequestStream(handler), gate), {
+    node.handle(protocol, gateHandler(inbound.request(protocol, handler), links.gate), {
       maxInboundStreams: MAX_REQUESTS_AT_ONCE,
       maxOutboundStreams: 4 * MAX_REQUESTS_AT_ONCE,
     });
-
-  /** Gossipsub asks before it forwards. */
-  const validateBatch = (source: PeerId, data: Uint8Array): TopicValidatorResult => {
-    const peerId = source.toString();
-    if (peerId === localPeerId) return TopicValidatorResult.Accept;
-    const connected = table.get(peerId);
-    if (connected === null) return TopicValidatorResult.Ignore;
-    if (!connected.budgets.gossipBytes.take(data.length)) {
-      reportFault(peerId, 'flood', 'more gossip than its budget');
-      return TopicValidatorResult.Ignore;
-    }
-    let transactions: Uint8Array[];
-    try {
-      transactions = decodeBatch(data);
-    } catch (error) {
-      reportFault(peerId, isCode(error, 'OVERSIZED') ? 'oversized' : 'malformed', errorMessage(error));
-      return TopicValidatorResult.Reject;
-    }
-    notify(transactionsHandler, connected.peer, transactions);
-    return TopicValidatorResult.Accept;
-  };
 
   const batcher = createBatcher((batch) => {
     running?.pubsub.publish(topic, batch).catch((error: unknown) => {
@@ -372,8 +283,12 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     },
     onDead: (connection, reason) => {
       if (stopping.signal.aborted) return;
-      logger.info(
-        { peerId: connection.remotePeer.toString(), reason: errorMessage(reason) },
+      const peerId = connection.remotePeer.toString();
+      log(
+        'info',
+        'no answer',
+        peerId,
+        { peerId, reason: errorMessage(reason) },
         'peer does not answer, dropping the connection',
       );
       connection.abort(new Error('no answer'));
@@ -392,8 +307,21 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     (message.length <= URGENT_MESSAGE_BYTES ? urgent : bulk).send(message);
   };
 
-  let announceTimer: NodeJS.Timeout | null = null;
-  const announceAgain = (): void => {
+  /** The set has changed: who is a validator now, or no longer, shakes hands again. */
+  const recheckMembers = (): void => {
+    for (const { connection, allowed, proven, peerId } of links.all()) {
+      const connected = table.get(peerId);
+      if (proven === null || connected === null) continue;
+      const isValidator = allowList.isAcceptable(proven, allowed?.validator ?? null);
+      if (isValidator !== (connected.peer.validator !== null))
+        connection.close().catch((error: unknown) => connection.abort(error as Error));
+    }
+    allowList.forgetFormer();
+  };
+
+  let recheckTimer: NodeJS.Timeout | null = null;
+  const recheck = (): void => {
+    recheckMembers();
     for (const { connections } of table.all()) {
       const newest = connections.at(-1)!;
       running?.announcer.connected(newest.remotePeer, newest);
@@ -408,25 +336,34 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       running = await createLibp2pNode({
         privateKey,
         listen: options.listen,
-        maxPeers: allowList.size,
+        maxConnections:
+          MAX_CONNECTIONS_PER_PEER * (options.allowList.length + MAX_PEER_IDS_PER_KEY * MAX_VALIDATORS),
+        tcp: { gate, turns, onEntered: (timeline, leave) => entered.set(timeline, leave) },
         upgradeTimeoutMs: tuning.handshakeTimeoutMs,
         topic,
-        gate,
-        denyDial: (peerId) => !mayConnect(peerId),
-        denyProven: denyAfterEncryption,
-        validateBatch,
+        gate: links.gate,
+        denyDial: (peerId) => !links.mayDial(peerId),
+        denyProven: links.denies,
+        validateBatch: (source, data) =>
+          source.toString() === localPeerId
+            ? TopicValidatorResult.Accept
+            : inbound.validateBatch(source, data),
       });
       const { node, pubsub } = running;
-      node.addEventListener('connection:open', (event) => onConnectionOpen(event.detail));
-      await node.handle(HANDSHAKE_PROTOCOL, onHandshakeStream, {
+      node.addEventListener('connection:open', (event) => links.opened(event.detail));
+      await node.handle(HANDSHAKE_PROTOCOL, links.onHandshakeStream, {
         maxInboundStreams: 1,
         maxOutboundStreams: 1,
       });
       const lines = { maxInboundStreams: 4, maxOutboundStreams: 4 };
-      await node.handle(URGENT_PROTOCOL, gateHandler(onConsensusStream(URGENT_MESSAGE_BYTES), gate), lines);
+      await node.handle(
+        URGENT_PROTOCOL,
+        gateHandler(inbound.consensus(URGENT_MESSAGE_BYTES), links.gate),
+        lines,
+      );
       await node.handle(
         BULK_PROTOCOL,
-        gateHandler(onConsensusStream(MAX_CONSENSUS_MESSAGE_BYTES), gate),
+        gateHandler(inbound.consensus(MAX_CONSENSUS_MESSAGE_BYTES), links.gate),
         lines,
       );
       await registerRequest(node, PING_PROTOCOL, async () => new Uint8Array(0));
@@ -434,7 +371,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       await node.start();
       pubsub.subscribe(topic);
       keepAlive.start();
-      announceTimer = setInterval(announceAgain, 2_000);
+      recheckTimer = setInterval(recheck, RECHECK_MS);
       dialer.start();
       logger.info({ peerId: localPeerId, addresses: node.getMultiaddrs().map(String) }, 'network started');
     },
@@ -444,9 +381,9 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       dialer.stop();
       keepAlive.stop();
       batcher.stop();
-      if (announceTimer !== null) clearInterval(announceTimer);
+      if (recheckTimer !== null) clearInterval(recheckTimer);
       table.stop();
-      for (const { connection } of [...links.values()]) connection.abort(new Error('the network stops'));
+      for (const { connection } of links.all()) connection.abort(new Error('the network stops'));
       await running?.node.stop();
     },
     addresses: () => running?.node.getMultiaddrs().map(String) ?? [],
@@ -498,25 +435,19 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     onTransactions(handler) {
       transactionsHandler = handler;
     },
-    reportFault,
+    reportFault: defence.reportFault,
+    counters: () => ({
+      ...counters.totals(),
+      bannedNow: defence.bannedNow(),
+      pendingHandshakes: gate.pending(),
+      peers: Object.fromEntries(
+        table
+          .all()
+          .map(({ peer, budgets }) => [
+            peer.peerId,
+            { ...counters.of(peer.peerId), pauses: budgets.reading.pauses },
+          ]),
+      ),
+    }),
   };
-};
-
-/** Lets the verdict reach the peer, which then closes its side, before the connection goes. */
-const lastWords = async (stream: Stream): Promise<void> => {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, LAST_WORDS_MS);
-  stream.addEventListener('close', () => resolve());
-  stream.close({ signal: AbortSignal.timeout(LAST_WORDS_MS) }).catch(() => resolve());
-  if (stream.status === 'open') await promise;
-  clearTimeout(timer);
-};
-
-/** False when it takes longer. */
-const within = async (promise: Promise<boolean>, timeoutMs: number): Promise<boolean> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs, false);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 };

@@ -7,11 +7,11 @@ import { noise } from '@chainsafe/libp2p-noise';
 import { type GossipSub, gossipsub, StrictNoSign, type TopicValidatorResult } from '@libp2p/gossipsub';
 import { identify } from '@libp2p/identify';
 import type { PeerId, PrivateKey } from '@libp2p/interface';
-import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p, type Libp2p } from 'libp2p';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
 import { bytesToHex } from '#consensus/primitives.ts';
+import { addressOf, type BoundedTcpParts, boundedTcp } from '#node/network/boundedTcp.ts';
 import { createGatedRegistrar, type Gate, type PeerAnnouncer } from '#node/network/gatedRegistrar.ts';
 import { MAX_BATCH_BYTES } from '#node/network/gossip.ts';
 import { MIB } from '#node/network/networkOptions.ts';
@@ -19,15 +19,19 @@ import { MIB } from '#node/network/networkOptions.ts';
 export type Libp2pNodeOptions = {
   readonly privateKey: PrivateKey;
   readonly listen: readonly string[];
-  readonly maxPeers: number;
+  readonly maxConnections: number;
+  readonly tcp: BoundedTcpParts;
   readonly upgradeTimeoutMs: number;
   readonly topic: string;
   readonly gate: Gate;
   readonly denyDial: (peerId: PeerId) => boolean;
   /** Asked when noise has proven the PeerId, before anything else is exchanged. */
-  readonly denyProven: (peerId: PeerId) => boolean;
+  readonly denyProven: (peerId: PeerId, direction: 'inbound' | 'outbound', address: string) => boolean;
   /** Asked before a batch is forwarded. */
-  readonly validateBatch: (source: PeerId, data: Uint8Array) => TopicValidatorResult;
+  readonly validateBatch: (
+    source: PeerId,
+    data: Uint8Array,
+  ) => TopicValidatorResult | Promise<TopicValidatorResult>;
 };
 
 export type Libp2pNode = {
@@ -39,14 +43,23 @@ export type Libp2pNode = {
 
 /** Not started. */
 export const createLibp2pNode = async (options: Libp2pNodeOptions): Promise<Libp2pNode> => {
-  const { privateKey, listen, maxPeers, upgradeTimeoutMs, topic, gate, denyDial, denyProven, validateBatch } =
-    options;
+  const {
+    privateKey,
+    listen,
+    maxConnections,
+    upgradeTimeoutMs,
+    topic,
+    gate,
+    denyDial,
+    denyProven,
+    validateBatch,
+  } = options;
   const services: { pubsub?: GossipSub; announcer?: PeerAnnouncer } = {};
   const node = await createLibp2p({
     privateKey,
     start: false,
     addresses: { listen: [...listen] },
-    transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
+    transports: [boundedTcp(options.tcp)],
     connectionEncrypters: [noise()],
     streamMuxers: [
       yamux({
@@ -59,17 +72,20 @@ export const createLibp2pNode = async (options: Libp2pNodeOptions): Promise<Libp
     ],
     connectionMonitor: { enabled: false },
     connectionManager: {
-      maxConnections: 4 * (maxPeers + 8),
-      inboundConnectionThreshold: 100,
-      maxIncomingPendingConnections: 64,
+      maxConnections,
+      // addressGate.ts asks earlier, and by address
+      inboundConnectionThreshold: 10_000,
+      maxIncomingPendingConnections: maxConnections,
       inboundUpgradeTimeout: upgradeTimeoutMs,
       reconnectRetries: 0,
     },
     connectionGater: {
       denyDialPeer: denyDial,
       denyDialMultiaddr: () => false,
-      denyInboundEncryptedConnection: denyProven,
-      denyOutboundEncryptedConnection: denyProven,
+      denyInboundEncryptedConnection: (peerId, connection) =>
+        denyProven(peerId, 'inbound', addressOf(connection)),
+      denyOutboundEncryptedConnection: (peerId, connection) =>
+        denyProven(peerId, 'outbound', addressOf(connection)),
     },
     services: {
       identify: (components) =>
@@ -97,7 +113,7 @@ export const createLibp2pNode = async (options: Libp2pNodeOptions): Promise<Libp
           allowedTopics: [topic],
           canRelayMessage: false,
           maxInboundDataLength: 4 * MAX_BATCH_BYTES,
-          maxOutboundBufferSize: 16 * MIB,
+          maxOutboundBufferSize: 4 * MIB,
           maxInboundStreams: 4,
           maxOutboundStreams: 4,
           // peers are known by name here, and many of them may share one address

@@ -21,7 +21,13 @@ export type Peer = {
 export type PeerFault = 'malformed' | 'invalid' | 'oversized' | 'flood' | 'forbidden';
 
 export type ConsensusHandler = (peer: Peer, message: Uint8Array) => void;
-export type TransactionsHandler = (peer: Peer, transactions: readonly Uint8Array[]) => void;
+/** What becomes of a batch: passed on to others, dropped, or dropped and held against its sender. */
+export type BatchVerdict = 'forward' | 'ignore' | 'reject';
+/** @returns nothing to have the batch passed on at once */
+export type TransactionsHandler = (
+  peer: Peer,
+  transactions: readonly Uint8Array[],
+) => Promise<BatchVerdict> | undefined;
 /** @returns the answer's bytes; a throw answers nothing and closes the stream */
 export type RequestHandler = (peer: Peer, request: Uint8Array) => Promise<Uint8Array>;
 

@@ -3,11 +3,13 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { Hash } from '#consensus/primitives.ts';
 import type { Signer } from '#consensus/signer.ts';
 import type { ConsensusDomain } from '#consensus/types.ts';
+import { type AddressLimits, DEFAULT_ADDRESS_LIMITS } from '#node/network/addressGate.ts';
+import type { ChainMembers } from '#node/network/allowList.ts';
 import type { Logger } from '#node/network/logger.ts';
 import { NetworkError } from '#node/network/networkError.ts';
+import type { PeerLimits } from '#node/network/peerBudgets.ts';
 import { DEFAULT_SCORE, type ScoreOptions } from '#node/network/peerScore.ts';
 import type { AllowedPeer } from '#node/network/peerTable.ts';
-import type { Budget } from '#node/network/tokenBucket.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const URGENT_PROTOCOL = '/causeway/consensus-urgent/1';
@@ -27,12 +29,12 @@ export type NetworkTuning = {
   readonly stallMs: number;
   readonly urgentQueueBytes: number;
   readonly bulkQueueBytes: number;
-  readonly budgets: {
-    readonly messages: Budget;
-    readonly bytes: Budget;
-    readonly requests: Budget;
-    readonly gossipBytes: Budget;
-  };
+  /** What an inbound or outbound connection may send before its handshake is done. */
+  readonly beforeHandshakeBytes: number;
+  /** Processor time for one peer at a stretch. */
+  readonly sliceMs: number;
+  readonly addresses: AddressLimits;
+  readonly budgets: PeerLimits;
   readonly score: ScoreOptions;
 };
 
@@ -48,11 +50,21 @@ export const DEFAULT_TUNING: NetworkTuning = {
   stallMs: 5_000,
   urgentQueueBytes: 4 * MIB,
   bulkQueueBytes: 16 * MIB,
+  beforeHandshakeBytes: 256 * 1024,
+  sliceMs: 2,
+  addresses: DEFAULT_ADDRESS_LIMITS,
   budgets: {
-    messages: { perSecond: 4_000, burst: 16_000 },
-    bytes: { perSecond: 32 * MIB, burst: 64 * MIB },
+    // fifty validators' votes, relayed by one of them, at four heights a second; below consensus/budgets.ts's rate
+    messages: { perSecond: 1_000, burst: 4_000 },
+    // four payloads a second and blocks for one that catches up
+    bytes: { perSecond: 16 * MIB, burst: 48 * MIB },
+    validatorCpuMs: { perSecond: 150, burst: 450 },
+    fullNodeCpuMs: { perSecond: 75, burst: 300 },
     requests: { perSecond: 200, burst: 800 },
-    gossipBytes: { perSecond: 8 * MIB, burst: 32 * MIB },
+    pings: { perSecond: 10, burst: 40 },
+    answerBytes: { perSecond: 16 * MIB, burst: 64 * MIB },
+    gossipMessages: { perSecond: 1_000, burst: 4_000 },
+    gossipBytes: { perSecond: 4 * MIB, burst: 16 * MIB },
   },
   score: DEFAULT_SCORE,
 };
@@ -62,9 +74,11 @@ export type Libp2pNetworkOptions = {
   readonly privateKeySeed: Uint8Array;
   /** Multiaddrs, as "/ip4/127.0.0.1/tcp/26656". */
   readonly listen: readonly string[];
-  /** Where peers can be dialled; each must be on the allow-list. */
+  /** Where peers can be dialled. Without `members`, each must be on the allow-list. */
   readonly peers: readonly { readonly peerId: string; readonly address: string }[];
   readonly allowList: readonly AllowedPeer[];
+  /** The chain's validators, whom no list keeps out; null or absent: the allow-list alone decides. */
+  readonly members?: ChainMembers | null;
   readonly domain: ConsensusDomain;
   readonly forkPlanHash?: Hash;
   readonly protocolVersion?: number;
@@ -75,7 +89,7 @@ export type Libp2pNetworkOptions = {
 };
 
 /** @throws NetworkError BAD_OPTIONS */
-export const checkOptions = ({ privateKeySeed, peers, allowList }: Libp2pNetworkOptions): void => {
+export const checkOptions = ({ privateKeySeed, peers, allowList, members }: Libp2pNetworkOptions): void => {
   if (privateKeySeed.length !== 32)
     throw new NetworkError(
       'BAD_OPTIONS',
@@ -85,7 +99,7 @@ export const checkOptions = ({ privateKeySeed, peers, allowList }: Libp2pNetwork
   if (listed.size !== allowList.length)
     throw new NetworkError('BAD_OPTIONS', 'expected every PeerId once in the allow-list, found one twice');
   for (const { peerId, address } of peers) {
-    if (!listed.has(peerId))
+    if (!listed.has(peerId) && (members ?? null) === null)
       throw new NetworkError(
         'BAD_OPTIONS',
         `expected only PeerIds of the specification under [[p2p.peers]], found ${peerId}: remove it or correct it`,

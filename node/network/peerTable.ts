@@ -10,7 +10,7 @@ import type { Connection } from '@libp2p/interface';
 import type { Address } from '#consensus/primitives.ts';
 import type { Peer } from '#node/network/network.ts';
 import type { Outbox } from '#node/network/outbox.ts';
-import type { TokenBucket } from '#node/network/tokenBucket.ts';
+import type { PeerBudgets } from '#node/network/peerBudgets.ts';
 
 export type AllowedPeer = {
   readonly peerId: string;
@@ -26,13 +26,6 @@ export type PeerLines = {
   readonly bulk: Outbox;
 };
 
-export type PeerBudgets = {
-  readonly messages: TokenBucket;
-  readonly bytes: TokenBucket;
-  readonly requests: TokenBucket;
-  readonly gossipBytes: TokenBucket;
-};
-
 export type ConnectedPeer = {
   readonly peer: Peer;
   readonly lines: PeerLines;
@@ -44,7 +37,8 @@ export type ConnectedPeer = {
 export type PeerTableOptions = {
   readonly localPeerId: string;
   readonly createLines: (peerId: string) => PeerLines;
-  readonly createBudgets: () => PeerBudgets;
+  /** The same for the same peer, however often it comes back. */
+  readonly budgetsOf: (peer: Peer) => PeerBudgets;
   readonly onConnected: (connected: ConnectedPeer) => void;
   readonly onDisconnected: (peer: Peer) => void;
   readonly retireAfterMs: number;
@@ -62,7 +56,7 @@ export type PeerTable = {
 };
 
 export const createPeerTable = (options: PeerTableOptions): PeerTable => {
-  const { localPeerId, createLines, createBudgets, onConnected, onDisconnected, retireAfterMs } = options;
+  const { localPeerId, createLines, budgetsOf, onConnected, onDisconnected, retireAfterMs } = options;
   const connected = new Map<string, ConnectedPeer>();
   const retirements = new Set<NodeJS.Timeout>();
 
@@ -98,10 +92,11 @@ export const createPeerTable = (options: PeerTableOptions): PeerTable => {
         disconnect(before);
         for (const older of before.connections) older.abort(new Error('replaced by another identity'));
       }
+      const peer = { peerId, name, validator };
       const entry: ConnectedPeer = {
-        peer: { peerId, name, validator },
+        peer,
         lines: createLines(peerId),
-        budgets: createBudgets(),
+        budgets: budgetsOf(peer),
         connections: [connection],
       };
       connected.set(peerId, entry);

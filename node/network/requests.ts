@@ -58,12 +58,12 @@ export type AnswerOptions = {
   readonly onOversized: (detail: string) => void;
 };
 
-/** Serves one stream; whatever goes wrong closes it and nothing else. */
+/** Serves one stream; whatever goes wrong closes it and nothing else. @returns the answer's size */
 export const answer = async (
   stream: Stream,
   handler: (request: Uint8Array) => Promise<Uint8Array>,
   { readTimeoutMs, answerTimeoutMs, onOversized }: AnswerOptions,
-): Promise<void> => {
+): Promise<number> => {
   try {
     const reader = createFrameReader(stream, { minBytes: 0, maxBytes: MAX_REQUEST_BYTES });
     const request = await reader.next(AbortSignal.timeout(readTimeoutMs));
@@ -73,9 +73,11 @@ export const answer = async (
       throw new NetworkError('OVERSIZED', `an answer of ${body.length} bytes does not leave`);
     await writeFrame(stream, body, until);
     closeQuietly(stream);
+    return body.length;
   } catch (error) {
     stream.abort(new Error(errorMessage(error)));
     if (isCode(error, 'OVERSIZED')) onOversized(errorMessage(error));
+    return 0;
   }
 };
 

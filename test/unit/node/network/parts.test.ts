@@ -82,13 +82,15 @@ test('a token bucket gives its burst, then its rate, and nothing for more than i
 });
 
 describe('scores', () => {
+  const peer = { name: 'a', isValidator: false, mayBan: () => true };
+
   test('faults add up to a ban that expires', () => {
     let now = 0;
     const scores = createPeerScores(DEFAULT_SCORE, () => now);
-    expect(scores.fault('a', 'malformed')).toBe(false);
+    expect(scores.fault(peer, 'malformed')).toBe(0);
     expect(scores.isBanned('a')).toBe(false);
-    expect(scores.fault('a', 'malformed')).toBe(true);
-    expect(scores.fault('a', 'malformed')).toBe(false);
+    expect(scores.fault(peer, 'malformed')).toBe(DEFAULT_SCORE.banMs);
+    expect(scores.fault(peer, 'malformed')).toBe(0);
     expect([scores.isBanned('a'), scores.isBanned('b')]).toEqual([true, false]);
     now = DEFAULT_SCORE.banMs;
     expect(scores.isBanned('a')).toBe(false);
@@ -99,7 +101,7 @@ describe('scores', () => {
     const scores = createPeerScores(DEFAULT_SCORE, () => now);
     for (let i = 0; i < 50; i++) {
       now += 60_000;
-      expect(scores.fault('a', 'malformed')).toBe(false);
+      expect(scores.fault(peer, 'malformed')).toBe(0);
     }
   });
 });
