@@ -6,6 +6,7 @@
  * second to load, which `--help` and `devnet status` need not pay.
  */
 import { Command as CommanderCommand } from 'commander';
+import type { ExitCode } from '#cli/errors.ts';
 import type { Io } from '#cli/io.ts';
 import {
   attributeOf,
@@ -16,8 +17,15 @@ import {
   toCommanderOption,
 } from '#cli/options.ts';
 
-/** `data` for machines (bigints become decimal strings), `text` for people. */
-export type CommandResult = { readonly data: unknown; readonly text: string };
+/**
+ * `data` for machines (bigints become decimal strings), `text` for people. A command that answers a question says no by
+ * its exit code.
+ */
+export type Answer = { readonly data: unknown; readonly text: string; readonly exitCode?: ExitCode };
+/** What was written while it ran is not written again. */
+export type CommandResult =
+  | (Answer & { readonly isWritten?: false })
+  | { readonly isWritten: true; readonly exitCode: ExitCode };
 
 export type ArgumentDefinition<T> = {
   readonly name: string;
@@ -26,7 +34,7 @@ export type ArgumentDefinition<T> = {
 };
 
 export type Command = {
-  readonly path: readonly [group: string, verb: string];
+  readonly path: readonly [group: string, verb: string] | readonly [verb: string];
   readonly summary: string;
   readonly description: string;
   /** Without the leading `causeway`. */
@@ -53,12 +61,12 @@ const helpText = ({ examples }: Command): string =>
 export type Invocation = { readonly command: Command; readonly values: OptionValues; readonly json: boolean };
 
 const addCommand = (
-  group: CommanderCommand,
+  parent: CommanderCommand,
   command: Command,
   invoke: (invocation: Invocation) => void,
 ): void => {
-  const target = group
-    .command(command.path[1])
+  const target = parent
+    .command(command.path.at(-1)!)
     .summary(command.summary)
     .description(command.description)
     .addHelpText('after', helpText(command));
@@ -103,7 +111,11 @@ export const createProgram = (
     .helpCommand(false);
   const groups = new Map<string, CommanderCommand>();
   for (const command of commands) {
-    const [name] = command.path;
+    const [name, verb] = command.path;
+    if (verb === undefined) {
+      addCommand(program, command, invoke);
+      continue;
+    }
     let group = groups.get(name);
     if (group === undefined) {
       group = program

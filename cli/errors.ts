@@ -15,6 +15,8 @@ export const EXIT = {
   timeout: 7,
   guard: 8,
   upgrade: 9,
+  /** The nodes answer, and the chain does not commit. */
+  stalled: 10,
   interrupted: 130,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

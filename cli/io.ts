@@ -16,29 +16,41 @@ export type Io = {
   /** For people or machines, on stdout. */
   out(text: string): void;
   style(style: Style, text: string): string;
+  /** The same for stdout. */
+  styleOut(style: Style, text: string): string;
+  /** Is stdout a terminal, so that it can be drawn again? */
+  readonly isTerminal: boolean;
 };
 
 export type Streams = {
-  readonly stdout: { write(text: string): unknown };
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
 };
 
 /** NO_COLOR wins over everything, FORCE_COLOR over the terminal check (no-color.org). */
-export const wantsColour = ({ stderr, env }: Streams): boolean => {
+export const wantsColour = (
+  { stderr, env }: Streams,
+  stream: { readonly isTTY?: boolean } = stderr,
+): boolean => {
   if (env.NO_COLOR !== undefined && env.NO_COLOR !== '') return false;
   if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0') return true;
-  return stderr.isTTY === true && env.TERM !== 'dumb';
+  return stream.isTTY === true && env.TERM !== 'dumb';
 };
 
 export const createIo = (streams: Streams, json: boolean, signal: AbortSignal): Io => {
-  const colour = wantsColour(streams);
+  const paint =
+    (colour: boolean) =>
+    (style: Style, text: string): string =>
+      colour ? styleText(style, text, { validateStream: false }) : text;
   return {
     json,
     signal,
     progress: (text) => void streams.stderr.write(`${text}\n`),
     out: (text) => void streams.stdout.write(`${text}\n`),
-    style: (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text),
+    style: paint(wantsColour(streams)),
+    styleOut: paint(wantsColour(streams, streams.stdout)),
+    isTerminal: streams.stdout.isTTY === true,
   };
 };
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { createProgram, type Invocation } from '#cli/command.ts';
 import { COMMANDS } from '#cli/commands/index.ts';
-import { CliError, EXIT, toCliError } from '#cli/errors.ts';
+import { CliError, EXIT, type ExitCode, toCliError } from '#cli/errors.ts';
 import { createIo, type Streams, toJson } from '#cli/io.ts';
 
 const readVersion = (): string =>
@@ -31,12 +31,14 @@ const runInvocation = async (
   { command, values, json }: Invocation,
   streams: Streams,
   signal: AbortSignal,
-) => {
+): Promise<ExitCode> => {
   const io = createIo(streams, json, signal);
   const result = await command.run(values, io);
-  if (result === null) return;
+  if (result === null) return EXIT.ok;
+  if (result.isWritten === true) return result.exitCode;
   if (json) io.out(toJson(result.data));
   else if (result.text !== '') io.out(result.text);
+  return result.exitCode ?? EXIT.ok;
 };
 
 /** What commander refuses becomes a usage error; help and version are not errors. */
@@ -87,8 +89,7 @@ export const runCli = async (
     const parsed = parseArguments(argv, streams);
     if (parsed === null) return EXIT.ok;
     if (parsed instanceof CliError) throw parsed;
-    await runInvocation(parsed, streams, signal);
-    return EXIT.ok;
+    return await runInvocation(parsed, streams, signal);
   } catch (error) {
     const cliError = toCliError(error);
     reportError(cliError, asksForJson, streams);

@@ -15,7 +15,8 @@ export type OptionDefinition<T> = {
   readonly env?: string;
   readonly defaultValue?: T;
   readonly required?: boolean;
-  readonly parse?: (text: string) => T;
+  /** @param previous what the same flag gave before, when it is repeated */
+  parse?(text: string, previous?: T): T;
 };
 
 export type OptionValues = Readonly<Record<string, unknown>>;
@@ -91,6 +92,22 @@ export const defaultedOption = <T>(
   defaultValue: T,
   env?: string,
 ): OptionDefinition<T> => ({ flags, help, parse, defaultValue, ...(env === undefined ? {} : { env }) });
+
+export const MAX_REPEATS = 64;
+
+/** Each use of the flag adds a value. */
+export const repeatedOption = <T>(
+  flags: string,
+  help: string,
+  parse: Parse<T>,
+): OptionDefinition<readonly T[] | undefined> => ({
+  flags,
+  help,
+  parse: (text, previous = []) =>
+    previous.length < MAX_REPEATS
+      ? [...previous, parse(text)]
+      : refuse(`Expected at most ${MAX_REPEATS} of these.`),
+});
 
 export const jsonOption = switchOption(
   '--json',

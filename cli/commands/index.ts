@@ -14,11 +14,13 @@ import { keyInspect } from '#cli/commands/keyInspect.ts';
 import { keyNew } from '#cli/commands/keyNew.ts';
 import { nodeRunCommand } from '#cli/commands/nodeRun.ts';
 import { relayerRunCommand } from '#cli/commands/relayerRun.ts';
+import { statusCommand } from '#cli/commands/status.ts';
 
 export const COMMANDS: readonly Command[] = [
   devnetUpCommand,
   devnetDownCommand,
   devnetStatusCommand,
+  statusCommand,
   genesisBuild,
   genesisInspect,
   keyNew,
