@@ -92,6 +92,8 @@ const BY_CLASS: Readonly<Record<string, ExitCode>> = {
   L1StoreError: EXIT.config,
   DeploymentError: EXIT.verification,
   GuardError: EXIT.guard,
+  GuardExchangeError: EXIT.config,
+  ConsensusFolderError: EXIT.config,
   HttpRequestError: EXIT.unreachable,
   WebSocketRequestError: EXIT.unreachable,
   TimeoutError: EXIT.timeout,

@@ -10,11 +10,17 @@ import { devnetStatusCommand } from '#cli/commands/devnetStatus.ts';
 import { devnetUpCommand } from '#cli/commands/devnetUp.ts';
 import { genesisBuild } from '#cli/commands/genesisBuild.ts';
 import { genesisInspect } from '#cli/commands/genesisInspect.ts';
+import { guardExport } from '#cli/commands/guardExport.ts';
+import { guardImport } from '#cli/commands/guardImport.ts';
+import { guardInspect } from '#cli/commands/guardInspect.ts';
+import { guardRaise } from '#cli/commands/guardRaise.ts';
 import { keyInspect } from '#cli/commands/keyInspect.ts';
 import { keyNew } from '#cli/commands/keyNew.ts';
 import { nodeRunCommand } from '#cli/commands/nodeRun.ts';
 import { relayerRunCommand } from '#cli/commands/relayerRun.ts';
 import { statusCommand } from '#cli/commands/status.ts';
+import { walInspect } from '#cli/commands/walInspect.ts';
+import { walRepair } from '#cli/commands/walRepair.ts';
 
 export const COMMANDS: readonly Command[] = [
   devnetUpCommand,
@@ -27,6 +33,12 @@ export const COMMANDS: readonly Command[] = [
   keyInspect,
   nodeRunCommand,
   relayerRunCommand,
+  walInspect,
+  walRepair,
+  guardInspect,
+  guardExport,
+  guardImport,
+  guardRaise,
   bridgeDeploy,
   bridgeDeposit,
   bridgeWithdraw,

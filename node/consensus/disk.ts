@@ -54,7 +54,8 @@ const fileOf = (handle: FileHandle): DiskFile => ({
   close: () => handle.close(),
 });
 
-const syncFolder = async (folder: string): Promise<void> => {
+/** What was made, renamed or removed in it is durable then. */
+export const syncFolder = async (folder: string): Promise<void> => {
   const handle = await open(folder, constants.O_RDONLY);
   try {
     await handle.sync();

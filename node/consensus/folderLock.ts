@@ -4,7 +4,7 @@
  * An empty LevelDB is opened and held: its lock is the operating system's, so it is exclusive, works on every
  * platform, and is gone the moment the process is, however it ended. A lock file with a process number is neither.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 
@@ -18,7 +18,8 @@ export type FolderLock = { release(): Promise<void> };
 /** @throws FolderLockError when another process, or this one, holds the folder */
 export const lockFolder = async (dataDir: string): Promise<FolderLock> => {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const level = new ClassicLevel(join(dataDir, 'lock'));
+  // one name for one folder: within a process the lock goes by name, between processes by file
+  const level = new ClassicLevel(join(await realpath(dataDir), 'lock'));
   try {
     await level.open();
   } catch (error) {

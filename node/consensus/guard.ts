@@ -38,11 +38,11 @@ export type GuardState = {
   /** The value voted for, `NIL` for nil; null for a proposal. */
   readonly valueId: Hash | null;
   readonly digest: Hash;
-  /** Null only in the state that initialisation writes. */
+  /** Null in the state that initialisation writes, and in one that an operator closed (guardChange.ts). */
   readonly signature: Signature | null;
   /** The last non-nil precommit of this height. */
   readonly lock: GuardLock | null;
-  /** Peers had to tell us of it: what else we signed in this height is not known, so nothing more is (RULES 14). */
+  /** What else was signed in this height is not known here, so nothing more is: peers or an operator told (RULES 14). */
   readonly learned?: true;
 };
 
@@ -64,6 +64,7 @@ export type GuardErrorCode =
   | 'GUARD_CORRUPT'
   | 'GUARD_FOREIGN'
   | 'GUARD_EXISTS'
+  | 'GUARD_TOO_FAR'
   | 'GUARD_IO';
 
 export class GuardError extends Error {
@@ -84,6 +85,8 @@ export interface SignGuard {
   release(request: GuardRequest, sign: () => Promise<Signature>): Promise<Signature>;
   /** Takes over a newer signature of ours that was found elsewhere (RULES 14); an older one changes nothing. */
   raise(found: GuardState): Promise<void>;
+  /** For an operator: whatever `change` makes of the state, if it is not lower. @throws GuardError GUARD_BACKWARD */
+  amend(change: (state: GuardState) => GuardState): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -93,7 +96,8 @@ const MAGIC = new TextEncoder().encode('CWGUARD\x01');
 const SLOT_OFFSETS = [0, 4_096] as const;
 const SLOT_BYTES = 252;
 
-const INITIAL: GuardState = {
+/** Of a key that has never signed. */
+export const UNSIGNED: GuardState = {
   height: 0n,
   round: 0,
   step: 'proposal',
@@ -106,6 +110,10 @@ const INITIAL: GuardState = {
 const uintBytes = (value: bigint | number, sizeBytes: number): Uint8Array =>
   toBigEndian(BigInt(value), sizeBytes);
 
+/** 0 nothing signed yet, 1 signed here, 2 learned of a signature, 3 closed by the operator without one */
+const flagOf = ({ signature, learned }: GuardState): number =>
+  signature === null ? (learned ? 3 : 0) : learned ? 2 : 1;
+
 const encodeSlot = (sequence: bigint, state: GuardState, owner: GuardOwner): Uint8Array => {
   const fields = concatBytes(
     MAGIC,
@@ -116,7 +124,7 @@ const encodeSlot = (sequence: bigint, state: GuardState, owner: GuardOwner): Uin
     uintBytes(state.round, 4),
     uintBytes(GUARD_STEPS.indexOf(state.step), 1),
     hexToBytes(state.digest),
-    uintBytes(state.signature === null ? 0 : state.learned ? 2 : 1, 1),
+    uintBytes(flagOf(state), 1),
     state.signature === null ? new Uint8Array(65) : hexToBytes(state.signature),
     uintBytes(state.lock === null ? 0 : 1, 1),
     uintBytes(state.lock?.round ?? 0, 4),
@@ -135,7 +143,8 @@ const decodeSlot = (bytes: Uint8Array): Slot | null => {
   if (crc32(slice(0, SLOT_BYTES - 4)) !== view.getUint32(SLOT_BYTES - 4)) return null;
   if (bytesToHex(slice(0, 8)) !== bytesToHex(MAGIC)) return null;
   const step = GUARD_STEPS[view.getUint8(80)];
-  if (step === undefined) return null;
+  const flag = view.getUint8(113);
+  if (step === undefined || flag > 3) return null;
   const lock =
     view.getUint8(179) === 1
       ? { round: view.getUint32(180), valueId: bytesToHex(slice(184, 32)) as Hash }
@@ -152,9 +161,9 @@ const decodeSlot = (bytes: Uint8Array): Slot | null => {
       step,
       valueId: step === 'proposal' ? null : (bytesToHex(slice(216, 32)) as Hash),
       digest: bytesToHex(slice(81, 32)) as Hash,
-      signature: view.getUint8(113) === 0 ? null : (bytesToHex(slice(114, 65)) as Signature),
+      signature: flag === 0 || flag === 3 ? null : (bytesToHex(slice(114, 65)) as Signature),
       lock,
-      ...(view.getUint8(113) === 2 ? { learned: true as const } : {}),
+      ...(flag >= 2 ? { learned: true as const } : {}),
     },
   };
 };
@@ -284,11 +293,35 @@ const guardOf = (file: DiskFile, owner: GuardOwner, initial: Slot): SignGuard =>
         const lock = found.lock !== null && found.lock.round >= (kept?.round ?? -1) ? found.lock : kept;
         await persist({ ...found, lock });
       }),
+    amend: (change) =>
+      serially(async () => {
+        const next = change(state);
+        if (next === state) return;
+        if (compareSigningOrder(next, state) < 0)
+          throw new GuardError(
+            'GUARD_BACKWARD',
+            `expected something not before the ${describe(state)}, found the ${describe(next)}: the guard never goes back`,
+          );
+        await persist(next);
+      }),
     close: async () => {
       await tail;
       await file.close();
     },
   };
+};
+
+/** Pure: what the bytes of a guard file hold; null when neither slot is whole. For looking, not for signing. */
+export const parseGuard = (
+  bytes: Uint8Array,
+): { readonly owner: GuardOwner; readonly state: GuardState; readonly wholeSlots: number } | null => {
+  const slot = newestSlot(bytes);
+  if (slot === null) return null;
+  const { owner, state } = slot;
+  const wholeSlots = SLOT_OFFSETS.filter(
+    (at) => decodeSlot(bytes.subarray(at, at + SLOT_BYTES)) !== null,
+  ).length;
+  return { owner, state, wholeSlots };
 };
 
 /** Null when there is no guard: the caller observes (past genesis) or initialises explicitly. @throws GuardError GUARD_CORRUPT, GUARD_FOREIGN */
@@ -323,15 +356,22 @@ const foreignGuard = ({ owner: found }: Slot, owner: GuardOwner): GuardError | n
         `expected the sign guard of ${owner.validator} on chain ${owner.genesisHash}, found that of ${found.validator} on ${found.genesisHash}: use this validator's own data folder`,
       );
 
-/** For a validator that has never signed: only at genesis, only when asked for. @throws GuardError GUARD_EXISTS */
-export const initialiseGuard = async (disk: Disk, owner: GuardOwner): Promise<SignGuard> => {
+/**
+ * For a validator that has never signed: only at genesis, only when asked for. An operator who moves a key begins with
+ * the state that it had. @throws GuardError GUARD_EXISTS
+ */
+export const initialiseGuard = async (
+  disk: Disk,
+  owner: GuardOwner,
+  state: GuardState = UNSIGNED,
+): Promise<SignGuard> => {
   const file = (await disk.open(GUARD_FILE, { create: true }))!;
   if ((await file.read()).length > 0) {
     await file.close();
     throw new GuardError('GUARD_EXISTS', 'expected no sign guard, found one: it is never overwritten');
   }
-  const first: Slot = { sequence: 0n, owner, state: INITIAL };
-  await file.write(SLOT_OFFSETS[0], encodeSlot(0n, INITIAL, owner));
+  const first: Slot = { sequence: 0n, owner, state };
+  await file.write(SLOT_OFFSETS[0], encodeSlot(0n, state, owner));
   await file.sync();
   return guardOf(file, owner, first);
 };

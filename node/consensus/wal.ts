@@ -51,7 +51,8 @@ export const WAL_FRAME_BYTES = 16;
 export const MAX_WAL_RECORD_BYTES = 4 * 1024 * 1024;
 
 export const walFileName = (height: bigint): string => `wal-${height.toString().padStart(20, '0')}.log`;
-const heightOfFile = (name: string): bigint | null => {
+/** Null when it is no log; a log moved aside is none either. */
+export const heightOfWalFile = (name: string): bigint | null => {
   const match = /^wal-(\d{20})\.log$/.exec(name);
   return match === null ? null : BigInt(match[1]!);
 };
@@ -235,7 +236,7 @@ export const createWal = (disk: Disk, { genesisHash, salt }: WalOptions): Wal =>
 
   const removeOld = async (height: bigint): Promise<void> => {
     for (const name of await disk.list()) {
-      const old = heightOfFile(name);
+      const old = heightOfWalFile(name);
       if (old !== null && old + 1n < height) await disk.remove(name);
     }
   };
