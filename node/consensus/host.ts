@@ -258,6 +258,7 @@ export class ConsensusHost {
     await this.#own.recover(life, recovery);
     for (const effect of recovery.outstanding) await this.#perform(life, effect);
     if (life.over) return;
+    this.#values.fetchPolka(life);
     this.#intake.enterHeight(height);
     if (loop.state.round.step === 'waiting') this.#roundZero.arm(committedMs);
   }
@@ -308,7 +309,7 @@ export class ConsensusHost {
         this.#judging.judge(life, effect.round, effect.payloadHash, true);
         break;
       case 'fetchValue':
-        this.#values.fetchValue(life, effect.round, effect.valueId);
+        this.#values.fetchValue(life, effect.valueId);
         break;
       case 'roundStarted':
         this.#onRoundStarted(life, effect.round);
@@ -330,6 +331,7 @@ export class ConsensusHost {
       this.#loop.enqueueInput(life, { type: 'start' });
     if (input.type === 'derived') this.#timers.resumeSuspended(life, input.payloadHash);
     this.#work.reconsider(life);
+    this.#values.fetchPolka(life);
     if (input.type === 'vote' || input.type === 'derived' || input.type === 'certificate')
       this.#forks.checkDivergence(life);
   }

@@ -6,7 +6,7 @@
 import { checkpointToValueId, payloadToHash } from '#consensus/digests.ts';
 import { hasPolka, keptRounds, keptVotes, payloadOf } from '#consensus/heightState.ts';
 import type { Address, Hash } from '#consensus/primitives.ts';
-import { hasQuorumFor } from '#consensus/voteKeeper.ts';
+import type { SignedProposal } from '#consensus/types.ts';
 import type { Asking } from '#node/consensus/asking.ts';
 import type { Fetcher } from '#node/consensus/fetcher.ts';
 import type { ForkWatch } from '#node/consensus/forkWatch.ts';
@@ -40,7 +40,7 @@ export class ValueFetching {
     this.#deps = dependencies;
   }
 
-  fetchValue(life: HeightLife, round: number, valueId: Hash): void {
+  fetchValue(life: HeightLife, valueId: Hash): void {
     const isDerived = (): boolean => payloadOf(this.#deps.loop.state, valueId) !== null;
     if (!isDerived()) life.unknownValues.add(valueId);
     this.#deps.fetcher.pursue({
@@ -49,17 +49,33 @@ export class ValueFetching {
       isDone: () => life.over || isDerived(),
       attempt: (peer) => this.#attemptValue(life, peer, valueId),
     });
-    const { set } = this.#deps.loop.state.context;
-    const isReproposed = [...this.#deps.loop.state.proposals.values()].some(
-      ({ first }) => first.polRound === round && first.valueId === valueId,
-    );
-    if (!isReproposed || hasQuorumFor(this.#deps.loop.state.votes, set, round, 'prevote', valueId)) return;
+  }
+
+  /**
+   * A re-proposal that waits for a polka which is not here (line 28): the prevotes are asked for while a proposal of the
+   * current round names it. To be called after each input; the value itself may have been asked for long before.
+   */
+  fetchPolka(life: HeightLife): void {
+    const proposal = this.#waitingReproposal();
+    if (proposal === null) return;
+    const { polRound, valueId } = proposal;
+    const isWanted = (): boolean => {
+      const now = this.#waitingReproposal();
+      return now?.polRound === polRound && now.valueId === valueId;
+    };
     this.#deps.fetcher.pursue({
-      key: `polka:${round}:${valueId}`,
+      key: `polka:${polRound}:${valueId}`,
       candidates: () => this.#deps.asking.peersFirst(this.#votersOf(valueId)),
-      isDone: () => life.over || hasPolka(this.#deps.loop.state, round, valueId),
-      attempt: (peer) => this.#attemptPolka(life, peer, round, valueId),
+      isDone: () => life.over || !isWanted(),
+      attempt: (peer) => this.#attemptPolka(life, peer, polRound, valueId),
     });
+  }
+
+  #waitingReproposal(): SignedProposal | null {
+    const { state } = this.#deps.loop;
+    const proposal = state.proposals.get(state.round.round)?.first;
+    if (proposal === undefined || proposal.polRound < 0) return null;
+    return hasPolka(state, proposal.polRound, proposal.valueId) ? null : proposal;
   }
 
   async #attemptValue(life: HeightLife, peer: Peer, valueId: Hash): Promise<void> {
