@@ -1,14 +1,17 @@
 /**
  * Forgets what it is locked on. Where its lock makes the honest host prevote or precommit nil, it votes for whatever
- * value another validator prevotes in that round, polka or not. It never signs two votes for one step.
+ * value another validator prevotes in that round, polka or not; nil only when nobody does for a while. It never signs
+ * two votes for one step.
  */
 import type { Hash } from '#consensus/primitives.ts';
 import { NIL } from '#consensus/types.ts';
 import type { VoteMessage } from '#node/consensus/fields.ts';
-import { Recent } from '#test/faults/bounded.ts';
+import { FaultTimers, Recent } from '#test/faults/bounded.ts';
 import type { Fault } from '#test/faults/fault.ts';
 import { isOwnVote, signVote, voteBytes } from '#test/faults/forging.ts';
 import { decoded, delegate, overhearing, rewriting, sendToAll } from '#test/faults/wire.ts';
+
+const PATIENCE_MS = 400;
 
 type Lock = { readonly round: number; readonly valueId: Hash };
 
@@ -19,6 +22,7 @@ export const amnesiac: Fault = {
   name: 'amnesiac',
   create: (tools) => {
     const { network, clock } = tools;
+    const timers = new FaultTimers(clock);
     const locks = new Recent<Lock>(8);
     /** The value that somebody prevoted in a round. */
     const offered = new Recent<VoteMessage>(64);
@@ -54,6 +58,10 @@ export const amnesiac: Fault = {
       }
     };
 
+    const giveUp = (vote: VoteMessage, bytes: Uint8Array): void => {
+      if (sent.get(stepOf(vote)) === undefined) sendToAll(network, sent.set(stepOf(vote), bytes));
+    };
+
     /** What goes out for the host's own vote; null while nothing does. */
     const replace = (vote: VoteMessage, bytes: Uint8Array): Uint8Array | null => {
       const { height, round, type, valueId } = vote;
@@ -64,13 +72,14 @@ export const amnesiac: Fault = {
       if (valueId !== NIL || lock === undefined || round <= lock.round) return sent.set(stepOf(vote), bytes);
       const offer = offered.get(`${height}/${round}`);
       if (offer !== undefined) return forget(vote, offer);
+      if (waiting.get(stepOf(vote)) === undefined) timers.after(PATIENCE_MS, () => giveUp(vote, bytes));
       waiting.set(stepOf(vote), vote);
       return null;
     };
 
     return {
       clock,
-      stop: () => undefined,
+      stop: timers.stop,
       network: delegate(network, {
         ...overhearing(network, (_peer, message) => {
           if (message.type === 'vote') hear(message.vote);

@@ -188,6 +188,14 @@ test('amnesiac waits with its nil vote until there is something to vote for', as
   expect(votesTo('v1').map(({ valueId }) => valueId)).toEqual([VALUE, OTHER]);
 });
 
+test('amnesiac votes nil when nobody offers anything', async () => {
+  const { say, votesTo, clock } = bench('amnesiac');
+  say(voteBy(SELF, { type: 'precommit', valueId: VALUE }));
+  say(voteBy(SELF, { round: 1, valueId: NIL }));
+  await clock.advance(1_000);
+  expect(votesTo('v1').map(({ valueId }) => valueId)).toEqual([VALUE, NIL]);
+});
+
 test('silent sends nothing and answers nothing', async () => {
   const { say, hear, bytesTo, faulty, networks } = bench('silent');
   await hear(0, voteBy(0, {}));
