@@ -1,7 +1,15 @@
+import { buildCommitCertificate } from '#consensus/certificate.ts';
 import type { Evidence } from '#consensus/engine.ts';
-import { verifyEvidence } from '#consensus/evidence.ts';
+import {
+  type ConflictingCommit,
+  canonicalMisbehaviour,
+  type Misbehaviour,
+  signersOfBoth,
+  verifyEvidence,
+  verifyMisbehaviour,
+} from '#consensus/evidence.ts';
 import type { Signature } from '#consensus/primitives.ts';
-import { NIL, type Proposal, type Vote } from '#consensus/types.ts';
+import { type CommitCertificate, NIL, type Proposal, type Vote } from '#consensus/types.ts';
 import { createKeyPairs, setOfKeys, signProposal, signVote } from '#test/unit/consensus/keys.ts';
 import { DOMAIN, payload, value } from '#test/unit/consensus/scenario.ts';
 
@@ -65,4 +73,59 @@ test('two proposals of one round convict their signer without executing anything
   expect(verdict(pair({ polRound: 0, valueId: value('a') }))).toBe(OFFENDER.address);
   expect(verdict(pair({}))).toBe('SAME_MESSAGE');
   expect(verdict(pair({ round: 2, payloadHash: payload('b') }))).toBe('NOT_COMPARABLE');
+});
+
+const certificate = (round: number, name: string, keys = [OFFENDER, OTHER]): CommitCertificate => {
+  const vote: Vote = { type: 'precommit', height: 3n, round, valueId: value(name) };
+  return buildCommitCertificate(keys.map((key) => signVote(DOMAIN, key, vote)));
+};
+const commits = (first: CommitCertificate, second: CommitCertificate): ConflictingCommit => ({
+  type: 'conflictingCommit',
+  first,
+  second,
+});
+const verdictOn = (item: ConflictingCommit): unknown => {
+  const result = verifyMisbehaviour(DOMAIN, SET, item);
+  return result.valid ? result.offenders : result.code;
+};
+
+test('two certificates prove nothing with one value, other heights, no quorum or a stranger', () => {
+  expect(verdictOn(commits(certificate(0, 'a'), certificate(1, 'a')))).toBe('SAME_MESSAGE');
+  const elsewhere = { ...certificate(0, 'b'), height: 4n };
+  expect(verdictOn(commits(certificate(0, 'a'), elsewhere))).toBe('NOT_COMPARABLE');
+  expect(verdictOn(commits(certificate(0, 'a'), certificate(0, 'b', [OTHER])))).toBe('BAD_CERTIFICATE');
+  expect(verdictOn(commits(certificate(0, 'a', [OFFENDER, STRANGER]), certificate(0, 'b')))).toBe(
+    'BAD_CERTIFICATE',
+  );
+  const renamed = { ...certificate(0, 'a'), valueId: value('b') };
+  expect(verdictOn(commits(certificate(0, 'a'), renamed))).toBe('BAD_CERTIFICATE');
+});
+
+test('two certificates of one round convict whoever signed both; of two rounds, the set alone', () => {
+  const both = [OFFENDER.address, OTHER.address].sort();
+  expect(verdictOn(commits(certificate(0, 'a'), certificate(0, 'b')))).toEqual(both);
+  const rounds = commits(certificate(0, 'a'), certificate(4, 'b'));
+  expect(verdictOn(rounds)).toEqual([]);
+  expect(signersOfBoth(rounds)).toEqual(both);
+});
+
+test('one conflict has one form, whoever saw it and in whichever order', () => {
+  const pairs: readonly Misbehaviour[] = [
+    votes({ valueId: value('b') }),
+    {
+      type: 'duplicateProposal',
+      first: signProposal(DOMAIN, OFFENDER, FRESH),
+      second: signProposal(DOMAIN, OFFENDER, { ...FRESH, payloadHash: payload('b') }),
+    },
+    commits(certificate(0, 'a'), certificate(0, 'b')),
+    commits(certificate(10, 'a'), certificate(9, 'b')),
+  ];
+  for (const item of pairs) {
+    const swapped = { ...item, first: item.second, second: item.first } as Misbehaviour;
+    expect(canonicalMisbehaviour(DOMAIN, swapped)).toEqual(canonicalMisbehaviour(DOMAIN, item));
+    expect(verifyMisbehaviour(DOMAIN, SET, canonicalMisbehaviour(DOMAIN, item)).valid).toBe(true);
+  }
+  const hinted = votes({ valueId: value('b') }) as Extract<Evidence, { type: 'duplicateVote' }>;
+  const other = { ...hinted, first: { ...hinted.first, payloadHash: payload('b') } };
+  expect(canonicalMisbehaviour(DOMAIN, other)).toEqual(canonicalMisbehaviour(DOMAIN, hinted));
 });
