@@ -21,6 +21,7 @@ import { systemClock } from '#node/consensus/clock.ts';
 import { openFolderDisk } from '#node/consensus/disk.ts';
 import { type FolderLock, lockFolder } from '#node/consensus/folderLock.ts';
 import { ConsensusHost } from '#node/consensus/host.ts';
+import type { HaltCode } from '#node/consensus/hostPorts.ts';
 import { createCallRunner } from '#node/execution/callRunner.ts';
 import { openChain } from '#node/execution/openChain.ts';
 import { createTransactionRules } from '#node/execution/transactionChecks.ts';
@@ -84,6 +85,12 @@ type Parts = {
   readonly network: Libp2pNetwork;
   readonly l1View: L1Watcher;
 };
+
+/** What a fault of sync is called by the consensus host; anything else is a fault of execution. */
+const SYNC_HALTS: ReadonlyMap<string, HaltCode> = new Map([
+  ['DIVERGED', 'DIVERGENCE'],
+  ['L1_CONTRADICTION', 'L1_CONTRADICTION'],
+]);
 
 const allowListOf = ({ spec }: Genesis): readonly AllowedPeer[] => [
   ...spec.validators.map(({ peerId, name, address }) => ({ peerId, name, validator: address })),
@@ -190,11 +197,13 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
   const sync: Sync = createSync({
     network,
     chain,
+    domain: { chainId: spec.chainId, genesisHash },
     isValidator: consensusSigner !== null,
+    acceptedAbove: (height) => l1View.acceptedAbove(height),
     logger: logger.child({ part: 'sync' }),
-    onFatal: (error) => {
-      host?.halt(error.code === 'DIVERGED' ? 'DIVERGENCE' : 'EXECUTION_FAULT', error.message);
-      onFatal({ code: error.code, message: error.message });
+    onFatal: (found) => {
+      host?.halt(SYNC_HALTS.get(found.code) ?? 'EXECUTION_FAULT', found.message);
+      onFatal(found);
     },
   });
 
@@ -370,6 +379,7 @@ const createHost = async (
       disk: await openFolderDisk(join(config.dataDir, 'consensus')),
       clock: systemClock,
       logger: logger.child({ part: 'consensus' }),
+      signingLease: sync.signingLease,
     },
     {
       onHalted: onFatal,

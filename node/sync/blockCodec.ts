@@ -1,8 +1,8 @@
 /**
  * What block sync says on the wire, as strict RLP.
  *
- * Owns the formats: a head is a uint64; a request is [from, count]; an answer is a list of certified blocks. Decoding
- * bounds everything and throws SyncCodecError; whether a block is right is for the chain to say.
+ * Owns the formats: a head is a uint64; a request is [from, count]; an answer is a list of certified blocks, or of
+ * headers. Decoding bounds everything and throws SyncCodecError; whether a block is right is for the chain to say.
  */
 import { toBigEndian } from '#consensus/primitives.ts';
 import {
@@ -31,7 +31,9 @@ export const MAX_ANSWER_BLOCK_BYTES = 1024 * 1024;
 /** A block of 2 MiB of transactions with header, certificate and RLP around it, beside a full answer. */
 export const MAX_ANSWER_BYTES = MAX_ANSWER_BLOCK_BYTES + 2 * 1024 * 1024 + 512 * 1024;
 export const MAX_BLOCKS_PER_REQUEST = 64;
+export const MAX_HEADERS_PER_REQUEST = 256;
 const MAX_HEADER_BYTES = 2_048;
+export const MAX_HEADERS_BYTES = MAX_HEADERS_PER_REQUEST * (MAX_HEADER_BYTES + 8) + 16;
 
 const decoding = <T>(what: string, decode: () => T): T => {
   try {
@@ -57,10 +59,10 @@ export const encodeBlockRequest = ({ from, count }: BlockRequest): Uint8Array =>
   encodeRlp([uint(from), uint(count)]);
 
 /** @throws SyncCodecError */
-export const decodeBlockRequest = (bytes: Uint8Array): BlockRequest =>
+export const decodeBlockRequest = (bytes: Uint8Array, maxCount = MAX_BLOCKS_PER_REQUEST): BlockRequest =>
   decoding('a request for blocks', () => {
     const [from, count] = listOf(decodeRlp(bytes), 2);
-    return { from: uint64Of(from), count: Math.min(uint32Of(count), MAX_BLOCKS_PER_REQUEST) };
+    return { from: uint64Of(from), count: Math.min(uint32Of(count), maxCount) };
   });
 
 const blockItem = (block: CertifiedBlock): RlpItem => [
@@ -86,6 +88,14 @@ export const encodeBlocks = (blocks: readonly CertifiedBlock[]): Uint8Array =>
 /** @throws SyncCodecError */
 export const decodeBlocks = (bytes: Uint8Array): CertifiedBlock[] =>
   decoding('certified blocks', () => manyOf(decodeRlp(bytes), MAX_BLOCKS_PER_REQUEST).map(blockOf));
+
+export const encodeHeaders = (headers: readonly Uint8Array[]): Uint8Array => encodeRlp([...headers]);
+
+/** @throws SyncCodecError */
+export const decodeHeaders = (bytes: Uint8Array): Uint8Array[] =>
+  decoding('headers', () =>
+    manyOf(decodeRlp(bytes), MAX_HEADERS_PER_REQUEST).map((header) => bytesOf(header, MAX_HEADER_BYTES)),
+  );
 
 /** Null for block 0, which everybody has. */
 export const toCertified = ({

@@ -1,16 +1,19 @@
-/** A chain whose blocks are numbers: valid when the header says so. Everything that sync uses of a Chain, in memory. */
+/** A chain whose blocks are numbers: valid when the header says so, really certified. What sync uses of a Chain, in memory. */
 import { keccak256Hex } from '#consensus/crypto/keccak.ts';
-import { type Address, type Hash, parseAddress, type Signature, ZERO_HASH } from '#consensus/primitives.ts';
+import { privateKeyToAddress, signDigest } from '#consensus/crypto/secp256k1.ts';
+import { checkpointToValueId, voteDigest } from '#consensus/digests.ts';
+import { type Hash, ZERO_HASH } from '#consensus/primitives.ts';
 import type { Checkpoint, CommitCertificate } from '#consensus/types.ts';
 import { createValidatorSet } from '#consensus/validatorSet.ts';
 import { type Chain, ChainError, type CommittedBlock, type Head } from '#node/chain.ts';
 import type { BlockRecord, CertifiedBlock } from '#node/storage/records.ts';
+import { DOMAIN } from '../network/networkFixture.ts';
 
 const utf8 = new TextEncoder();
-const VALIDATOR: Address = parseAddress(`0x${'11'.repeat(20)}`);
+const KEY = new Uint8Array(32).fill(0x11);
+const VALIDATOR = privateKeyToAddress(KEY);
 const SET = createValidatorSet([{ address: VALIDATOR, power: 1n }]);
 const hashOf = (text: string): Hash => keccak256Hex(utf8.encode(text));
-const SIGNATURE = `0x${'22'.repeat(65)}` as Signature;
 
 const checkpointAt = (height: bigint): Checkpoint => ({
   height,
@@ -23,12 +26,16 @@ const checkpointAt = (height: bigint): Checkpoint => ({
   nextValidatorsHash: SET.hash,
 });
 
-const certificateAt = (height: bigint): CommitCertificate => ({
-  height,
-  round: 0,
-  valueId: hashOf(`value ${height}`),
-  signatures: [{ validator: VALIDATOR, signature: SIGNATURE }],
-});
+const certificateAt = (height: bigint): CommitCertificate => {
+  const valueId = checkpointToValueId(checkpointAt(height));
+  const digest = voteDigest(DOMAIN, { type: 'precommit', height, round: 0, valueId });
+  return {
+    height,
+    round: 0,
+    valueId,
+    signatures: [{ validator: VALIDATOR, signature: signDigest(digest, KEY) }],
+  };
+};
 
 export const certifiedAt = (height: bigint, header = 'good', sizeBytes = 0): CertifiedBlock => ({
   header: utf8.encode(header),
@@ -51,7 +58,7 @@ const recordAt = (height: bigint, block: CertifiedBlock | null): BlockRecord => 
   transactions: block?.transactions ?? [],
   transactionHashes: [],
   checkpoint: checkpointAt(height),
-  valueId: hashOf(`value ${height}`),
+  valueId: checkpointToValueId(checkpointAt(height)),
   certificate: block?.certificate ?? null,
 });
 

@@ -1,6 +1,11 @@
-import type { ChainError } from '#node/chain.ts';
-import { createSync, type Sync, type SyncOptions } from '#node/sync/sync.ts';
-import { createCluster, createIdentity, type Identity, type TestNode } from '../network/networkFixture.ts';
+import { createSync, type Sync, type SyncFault, type SyncOptions } from '#node/sync/sync.ts';
+import {
+  createCluster,
+  createIdentity,
+  DOMAIN,
+  type Identity,
+  type TestNode,
+} from '../network/networkFixture.ts';
 import { certifiedAt, createFakeChain, type FakeChain } from './fakeChain.ts';
 
 const cluster = createCluster();
@@ -25,7 +30,7 @@ afterEach(async () => {
   await cluster.stopAll();
 });
 
-type SyncNode = TestNode & { readonly chain: FakeChain; readonly sync: Sync; readonly fatal: ChainError[] };
+type SyncNode = TestNode & { readonly chain: FakeChain; readonly sync: Sync; readonly fatal: SyncFault[] };
 
 const startNode = async (
   identity: Identity,
@@ -34,11 +39,13 @@ const startNode = async (
   overrides: Partial<SyncOptions> = {},
 ): Promise<SyncNode> => {
   const node = await cluster.start(identity, all, dials);
-  const fatal: ChainError[] = [];
+  const fatal: SyncFault[] = [];
   const sync = createSync({
     network: node.network,
     chain,
+    domain: DOMAIN,
     isValidator: false,
+    acceptedAbove: () => [],
     logger: node.logger,
     onFatal: (error) => fatal.push(error),
     ...overrides,
@@ -142,7 +149,7 @@ test('a final block that differs from what this node computes is fatal', async (
   source.append([certifiedAt(3n, 'diverged')]);
   const a = await startNode(one, [], source);
   const chain = createFakeChain();
-  const { promise, resolve } = Promise.withResolvers<ChainError>();
+  const { promise, resolve } = Promise.withResolvers<SyncFault>();
   await startNode(follower, [a], chain, { onFatal: resolve });
   expect((await promise).code).toBe('DIVERGED');
   expect(chain.head().block.height).toBe(2n);
