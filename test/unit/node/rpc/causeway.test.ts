@@ -1,5 +1,7 @@
+import { Cluster } from '#test/sim/cluster/cluster.ts';
 import { VALIDATORS } from '#test/unit/node/rpc/fakes/genesis.ts';
 import { startServer, type TestServer } from '#test/unit/node/rpc/fakes/server.ts';
+import { serveStatus } from '#test/unit/node/statusServer.ts';
 
 let server: TestServer;
 beforeAll(async () => {
@@ -47,6 +49,104 @@ test('status and genesis are shown with quantities', async () => {
     l1ChainId: '0x7a69',
     feePolicy: { mode: 'fixed', baseFeeWei: '0x3b9aca00' },
     relayerThreshold: '0x2',
+  });
+});
+
+describe('causeway_status', () => {
+  const isQuantity = expect.stringMatching(/^0x(0|[1-9a-f][0-9a-f]*)$/);
+
+  test('shows every validator, the margin and the reason in a stable shape; heights and powers are quantities', async () => {
+    const cluster = new Cluster({ seed: 51 });
+    await cluster.startAll();
+    await cluster.until(3n, 30_000);
+    const own = await serveStatus(cluster, cluster.members[0]!);
+    const status = await own.result('causeway_status');
+    const validator = {
+      address: expect.stringMatching(/^0x[0-9a-f]{40}$/),
+      name: expect.stringMatching(/^validator-\d$/),
+      power: '0x1',
+      self: expect.any(Boolean),
+      connected: true,
+      absence: null,
+      height: isQuantity,
+      round: expect.any(Number),
+      step: expect.any(String),
+      lastVote: {
+        height: isQuantity,
+        round: expect.any(Number),
+        type: expect.stringMatching(/^pre(vote|commit)$/),
+        valueId: expect.stringMatching(/^0x[0-9a-f]{64}$/),
+        agoMs: expect.any(Number),
+      },
+      heardAgoMs: expect.any(Number),
+      roundTripMs: null,
+    };
+    expect(status).toEqual({
+      name: 'validator-1',
+      peerId: 'v1',
+      role: 'validator',
+      progress: {
+        state: 'committing',
+        code: expect.stringMatching(/^[A-Z_0-9]+$/),
+        sentence: expect.any(String),
+        remedy: status.progress.remedy,
+        sinceMs: expect.any(Number),
+      },
+      height: '0x3',
+      blockHash: expect.stringMatching(/^0x[0-9a-f]{64}$/),
+      genesisHash: expect.stringMatching(/^0x[0-9a-f]{64}$/),
+      lastBlockAgoMs: null,
+      round: expect.any(Number),
+      step: expect.any(String),
+      proposer: status.proposer,
+      validators: [validator, validator, validator, validator],
+      margin: {
+        totalPower: '0x4',
+        quorumPower: '0x3',
+        alivePower: '0x4',
+        failuresTolerated: 1,
+        failuresUntilHalt: 2,
+        halted: false,
+      },
+      votes: status.votes,
+      signing: { state: 'signing', reason: null },
+      peers: expect.any(Array),
+      l1: { state: 'ready' },
+      anchoredHeight: '0x0',
+      sync: expect.any(Object),
+      pendingTransactions: 0,
+      waitingFor: null,
+      observing: null,
+      haltedReason: null,
+      rpcPort: null,
+    });
+    await own.stop();
+    await cluster.stopAll();
+  });
+
+  test('names the missing votes of a round that cannot end, with their power', async () => {
+    const cluster = new Cluster({ seed: 52 });
+    await cluster.startAll();
+    await cluster.until(2n, 30_000);
+    const own = await serveStatus(cluster, cluster.members[0]!);
+    cluster.crash(cluster.members[2]!);
+    cluster.crash(cluster.members[3]!);
+    await cluster.clock.advance(20_000);
+    const { votes, progress, margin } = await own.result('causeway_status');
+    const missing = cluster.members.slice(2).map(({ key }, index) => ({
+      address: key.address,
+      name: `validator-${index + 3}`,
+      power: '0x1',
+      why: expect.stringMatching(/^not connected, last heard \d+ s ago$/),
+    }));
+    expect(votes.prevotes).toEqual({ power: '0x2', missing });
+    expect(votes.precommits).toEqual({ power: '0x0', missing: expect.any(Array) });
+    expect(votes.precommits.missing).toHaveLength(4);
+    expect(progress).toMatchObject({ state: 'stalled', code: 'QUORUM_LOST' });
+    expect(progress.sentence).toMatch(/missing validator-3 \(.*\) and validator-4 \(/);
+    expect(margin).toMatchObject({ alivePower: '0x2', halted: true, failuresUntilHalt: 0 });
+    await own.stop();
+    await cluster.stopAll();
   });
 });
 
