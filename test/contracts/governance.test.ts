@@ -1,5 +1,6 @@
 /** The organisations' votes: who may, how many it takes, until when, and what their targets refuse. */
 import { parseEventLogs } from 'viem';
+import { ZERO_ADDRESS } from '#consensus/primitives.ts';
 import { governanceAbi, upgradePlanAbi } from '#genesis/contracts/artifacts/contracts.ts';
 import { type Anvil, startAnvil } from '#test/contracts/fixtures/anvil.ts';
 import { connectChain, type TestChain } from '#test/contracts/fixtures/chain.ts';
@@ -88,7 +89,7 @@ describe('Governance', () => {
     expect(await refused(approve(member!.address))).toBe('AlreadyMember');
     expect(await refused(approve(newcomer.address, 0n))).toBe('ZeroPower');
     expect(await refused(approve(newcomer.address, 4_997n))).toBe('TooMuchPower');
-    expect(await refused(approve(`0x${'00'.repeat(20)}`))).toBe('ZeroAccount');
+    expect(await refused(approve(ZERO_ADDRESS))).toBe('ZeroAccount');
     expect(await refused(remove(newcomer.address))).toBe('NotAMember');
     expect(await refused(remove(member!.address))).toBe('TooFewValidators');
     expect(await refused(setPower(newcomer.address, 2n))).toBe('NotAMember');

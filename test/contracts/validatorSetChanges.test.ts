@@ -2,7 +2,7 @@
 
 import { uintToWord } from '#bridge/encoding/storageWords.ts';
 import { proposalDigest, readyDigest, voteDigest } from '#consensus/digests.ts';
-import { type Hash, ZERO_HASH } from '#consensus/primitives.ts';
+import { type Hash, type Signature, ZERO_HASH } from '#consensus/primitives.ts';
 import { NIL, type Proposal, type Vote } from '#consensus/types.ts';
 import { PREDEPLOYS } from '#genesis/predeploys.ts';
 import { readJailed, readKnownValidators, readValidatorSet } from '#genesis/validatorSetSlots.ts';
@@ -214,7 +214,7 @@ describe('a proof of double signing', () => {
     const { signature } = two;
     const s = order - BigInt(`0x${signature.slice(66, 130)}`);
     const v = signature.endsWith('1b') ? '1c' : '1b';
-    const twin = `${signature.slice(0, 66)}${s.toString(16).padStart(64, '0')}${v}` as `0x${string}`;
+    const twin = `${signature.slice(0, 66)}${s.toString(16).padStart(64, '0')}${v}` as Signature;
     expect(await votes(one, { ...two, signature: twin })).toBe('ECDSAInvalidSignatureS');
   });
 
