@@ -1,13 +1,7 @@
 /** The power goes out at a random moment of the crossing: kill -9 of every process at once, then `npm start` again. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { devnetAccounts } from '#cli/devnet/accounts.ts';
 import { devnetLayout, nodeFiles } from '#cli/devnet/layout.ts';
-import { proposalDigest, voteDigest } from '#consensus/digests.ts';
-import type { Hash } from '#consensus/primitives.ts';
-import { openFolderDisk } from '#node/consensus/disk.ts';
-import { openGuard } from '#node/consensus/guard.ts';
-import { parseWal } from '#node/consensus/wal.ts';
 import {
   createDataFolder,
   type Devnet,
@@ -20,6 +14,7 @@ import {
 } from '#test/e2e/support/devnet.ts';
 import { genesisOf, pegAt } from '#test/e2e/support/peg.ts';
 import { heightToTag, type RpcObject } from '#test/e2e/support/recompute.ts';
+import { collectSigned, conflictsIn, type Signed } from '#test/e2e/support/signed.ts';
 
 const seed = Number(process.env.CAUSEWAY_CRASH_SEED ?? Math.floor(Math.random() * 1_000_000));
 
@@ -35,63 +30,6 @@ const random = (() => {
 })();
 
 const MOMENTS = ['ETH crosses both ways', 'deposited', 'minted', 'transferred', 'burned', 'claimed'];
-
-const filesBelow = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-
-/** Every signature that any validator's WAL or guard holds, by (validator, height, round, step). */
-const collectSigned = async (devnet: Devnet, signed: Map<string, Set<Hash>>): Promise<number> => {
-  const { spec, genesisHash } = await genesisOf(devnet);
-  const domain = { chainId: spec.chainId, genesisHash };
-  let count = 0;
-  const note = (validator: string, height: bigint, round: number, step: string, digest: Hash): void => {
-    const key = `${validator} ${height}/${round}/${step}`;
-    signed.set(key, (signed.get(key) ?? new Set()).add(digest));
-    count++;
-  };
-  for (const name of VALIDATORS) {
-    const files = filesBelow(nodeFiles(devnetLayout(devnet.data), name).data);
-    for (const path of files) {
-      const log = /^wal-(\d{20})\.log$/.exec(basename(path));
-      if (log === null) continue;
-      for (const record of parseWal(readFileSync(path), BigInt(log[1]!), genesisHash).records) {
-        if (record.type !== 'input') continue;
-        const { input } = record;
-        if (input.type === 'vote' || input.type === 'ownVote')
-          note(
-            input.vote.validator,
-            input.vote.height,
-            input.vote.round,
-            input.vote.type,
-            voteDigest(domain, input.vote),
-          );
-        if (input.type === 'proposal' || input.type === 'ownProposal')
-          note(
-            input.proposal.proposer,
-            input.proposal.height,
-            input.proposal.round,
-            'proposal',
-            proposalDigest(domain, input.proposal),
-          );
-      }
-    }
-    const guardFile = files.find((path) => basename(path) === 'guard');
-    const { address } = spec.validators.find((validator) => validator.name === name)!;
-    const guard = await openGuard(await openFolderDisk(join(guardFile!, '..')), {
-      validator: address,
-      genesisHash,
-    });
-    const state = guard!.state();
-    if (state.signature !== null) note(address, state.height, state.round, state.step, state.digest);
-    await guard!.close();
-  }
-  return count;
-};
-
-const conflicts = (signed: ReadonlyMap<string, ReadonlySet<Hash>>): string[] =>
-  [...signed].filter(([, digests]) => digests.size > 1).map(([key]) => key);
 
 const hashesOf = async (url: string): Promise<Map<number, string>> => {
   const head = await heightOf(url);
@@ -117,7 +55,17 @@ describe(`kill -9 of everything; replay with CAUSEWAY_CRASH_SEED=${seed} npm tes
 
   test('resumes the same chain, signs nothing twice, and completes the crossing exactly once', async () => {
     const committed = new Map<number, string>();
-    const signed = new Map<string, Set<Hash>>();
+    const signed: Signed = new Map();
+    const collect = async (of: Devnet): Promise<number> => {
+      const { spec, genesisHash } = await genesisOf(of);
+      let count = 0;
+      for (const name of VALIDATORS) {
+        const { address } = spec.validators.find((validator) => validator.name === name)!;
+        const folder = nodeFiles(devnetLayout(of.data), name).data;
+        count += await collectSigned(folder, address, { chainId: spec.chainId, genesisHash }, signed);
+      }
+      return count;
+    };
     const remember = async (url: string): Promise<void> => {
       for (const [height, hash] of await hashesOf(url)) {
         expect({ height, hash: committed.get(height) ?? hash }).toEqual({ height, hash });
@@ -131,8 +79,8 @@ describe(`kill -9 of everything; replay with CAUSEWAY_CRASH_SEED=${seed} npm tes
       await remember(devnet.urls[round]!);
       await new Promise((resolve) => setTimeout(resolve, delayMs)); // the random moment itself
       await devnet.killEverything();
-      expect(await collectSigned(devnet, signed)).toBeGreaterThan(0);
-      expect({ moment, delayMs, conflicts: conflicts(signed) }).toEqual({ moment, delayMs, conflicts: [] });
+      expect(await collect(devnet)).toBeGreaterThan(0);
+      expect({ moment, delayMs, conflicts: conflictsIn(signed) }).toEqual({ moment, delayMs, conflicts: [] });
     }
 
     devnet = await startDevnet({ data, portBase });
@@ -173,7 +121,7 @@ describe(`kill -9 of everything; replay with CAUSEWAY_CRASH_SEED=${seed} npm tes
 
     await eventually('the chain going on', async () => (await heightOf(devnet!.urls[0]!)) > committed.size);
     expect(await devnet.stop()).toBe(0);
-    await collectSigned(devnet, signed);
-    expect(conflicts(signed)).toEqual([]);
+    await collect(devnet);
+    expect(conflictsIn(signed)).toEqual([]);
   }, 600_000);
 });
