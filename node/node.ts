@@ -3,7 +3,8 @@
  *
  * Owns which part gets which other, the order of start and stop, and what ends the process. Does not own keys (they
  * are handed in), configuration files (config.ts), or what any part does. A node without a consensus key has no
- * consensus host and follows by block sync.
+ * consensus host and follows by block sync; one whose key is not in the set follows too, and votes from the height on
+ * at which it is.
  *
  * Start: folder lock → chain → pool → network → L1 view → consensus → sync → RPC. Stop is the reverse.
  */
@@ -13,7 +14,6 @@ import type { Logger } from 'pino';
 import type { L1Watcher } from '#bridge/l1/watcher.ts';
 import { bytesToHash } from '#consensus/primitives.ts';
 import type { Signer } from '#consensus/signer.ts';
-import { isMember } from '#consensus/validatorSet.ts';
 import type { Genesis } from '#genesis/spec.ts';
 import type { CallRunner, Chain } from '#node/chain.ts';
 import type { NodeConfig } from '#node/config.ts';
@@ -37,7 +37,7 @@ import { createNodeStatus, type NodeStatus } from '#node/nodeStatus.ts';
 import { createRpcServer, type RpcServer } from '#node/rpc/server.ts';
 import { createSync, type Sync } from '#node/sync/sync.ts';
 
-export type NodeErrorCode = 'NOT_A_VALIDATOR' | 'NOT_ALLOW_LISTED';
+export type NodeErrorCode = 'NOT_ALLOW_LISTED';
 
 export class NodeError extends Error {
   override readonly name = 'NodeError';
@@ -61,6 +61,8 @@ export type NodeDependencies = {
   /** Ed25519 seed, 32 bytes: the libp2p identity. */
   readonly nodeKeySeed: Uint8Array;
   readonly logger: Logger;
+  /** The newest rules that this node executes; by default what this release knows. */
+  readonly supportedRules?: bigint;
   /** Called at most once. */
   readonly onFatal?: (fault: NodeFault) => void;
 };
@@ -90,6 +92,7 @@ type Parts = {
 const SYNC_HALTS: ReadonlyMap<string, HaltCode> = new Map([
   ['DIVERGED', 'DIVERGENCE'],
   ['L1_CONTRADICTION', 'L1_CONTRADICTION'],
+  ['UPGRADE_REQUIRED', 'UPGRADE_REQUIRED'],
 ]);
 
 const allowListOf = ({ spec }: Genesis): readonly AllowedPeer[] => [
@@ -97,33 +100,36 @@ const allowListOf = ({ spec }: Genesis): readonly AllowedPeer[] => [
   ...spec.relayers.map(({ peerId, name }) => ({ peerId, name, validator: null })),
 ];
 
+/**
+ * A consensus key needs no place in the genesis: the chain lets it in later, and until then the node follows. A PeerId
+ * that the genesis gives to somebody else is a mixed-up configuration.
+ */
 const checkIdentity = (
   { genesis, consensusSigner }: NodeDependencies,
   parts: Parts,
   config: NodeConfig,
 ): void => {
   const { localPeerId } = parts.network;
-  const entry = allowListOf(genesis).find(({ peerId }) => peerId === localPeerId);
-  if (entry === undefined)
+  const allowList = allowListOf(genesis);
+  const entry = allowList.find(({ peerId }) => peerId === localPeerId);
+  if (consensusSigner === null) {
+    if (entry !== undefined) return;
     throw new NodeError(
       'NOT_ALLOW_LISTED',
       `expected the node key ${config.keys.node} to have a PeerId of the specification, found ${localPeerId}: use the key that was enrolled`,
     );
-  if (consensusSigner === null) return;
-  if (!isMember(parts.chain.head().nextValidators, consensusSigner.address))
-    throw new NodeError(
-      'NOT_A_VALIDATOR',
-      `expected the consensus key ${config.keys.consensus} to be of a validator, found ${consensusSigner.address}, which is not in the set: use the enrolled key, or leave keys.consensus out to follow`,
-    );
-  if (entry.validator !== consensusSigner.address)
+  }
+  const { address } = consensusSigner;
+  if (entry === undefined || entry.validator === address) return;
+  if (entry.validator === null || allowList.some(({ validator }) => validator === address))
     throw new NodeError(
       'NOT_ALLOW_LISTED',
-      `expected the PeerId ${localPeerId} to belong to ${consensusSigner.address}, found it listed for ${entry.validator ?? `${entry.name}, no validator`}: use the node key and the consensus key of one member`,
+      `expected the PeerId ${localPeerId} to belong to ${address}, found it listed for ${entry.validator ?? `${entry.name}, no validator`}: use the node key and the consensus key of one member`,
     );
 };
 
 const openParts = async (config: NodeConfig, dependencies: NodeDependencies): Promise<Parts> => {
-  const { genesis, consensusSigner, nodeKeySeed, logger } = dependencies;
+  const { genesis, consensusSigner, nodeKeySeed, logger, supportedRules } = dependencies;
   const { spec } = genesis;
   const lock = await lockFolder(config.dataDir);
   const opened: { close(): Promise<void> }[] = [];
@@ -132,6 +138,7 @@ const openParts = async (config: NodeConfig, dependencies: NodeDependencies): Pr
       dataDir: config.dataDir,
       genesis,
       logger: logger.child({ part: 'execution' }),
+      ...(supportedRules === undefined ? {} : { supportedRules }),
     });
     opened.push(chain);
     const calls = createCallRunner({ dataDir: config.dataDir, genesis });
@@ -277,6 +284,7 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
     pendingTransactions: () => pool.size(),
     anchoredHeight,
     host,
+    self: consensusSigner?.address ?? null,
     fault: () => fault,
     rpcPort: () => rpcPort,
     nowMs: () => performance.now(),
@@ -298,7 +306,7 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
     if (rpc !== null) rpcPort = (await rpc.start()).port;
     logger.info(
       {
-        role: host === null ? 'follower' : 'validator',
+        role: status().role,
         validator: consensusSigner?.address,
         chainId: spec.chainId,
         genesisHash,

@@ -7,6 +7,7 @@
  */
 import type { L1Status } from '#bridge/l1/view.ts';
 import type { Address } from '#consensus/primitives.ts';
+import { isMember } from '#consensus/validatorSet.ts';
 import type { Genesis } from '#genesis/spec.ts';
 import type { Chain } from '#node/chain.ts';
 import type {
@@ -69,6 +70,8 @@ export type NodeStatusDependencies = {
   readonly anchoredHeight: () => bigint;
   /** Null: no validator. */
   readonly host: { status(nameOf: NameOf): HostStatus } | null;
+  /** The consensus key; one that is not in the set follows until it is. */
+  readonly self?: Address | null;
   readonly fault: () => { readonly code: string; readonly message: string } | null;
   readonly rpcPort: () => number | null;
   readonly nowMs: () => number;
@@ -94,15 +97,21 @@ export const createNodeStatus = (deps: NodeStatusDependencies): (() => NodeStatu
     `${address.slice(0, 8)}…${address.slice(-4)}`;
 
   return () => {
-    const { block } = chain.head();
+    const { block, nextValidators } = chain.head();
+    const isMemberNow = deps.self == null || isMember(nextValidators, deps.self);
     const fault = deps.fault();
     const consensus = askHost(host, nameOf);
     const quietMs = Math.max(0, Math.round(nowMs() - (lastBlockMs ?? startedMs)));
-    const progress = fault !== null ? explainFault(fault, quietMs) : progressOf(consensus, quietMs);
+    const progress =
+      fault !== null
+        ? explainFault(fault, quietMs)
+        : isMemberNow
+          ? progressOf(consensus, quietMs)
+          : followerProgress(quietMs);
     return {
       name: deps.name,
       peerId: network.localPeerId,
-      role: host === null ? 'follower' : 'validator',
+      role: host === null || !isMemberNow ? 'follower' : 'validator',
       progress: withWholeMs(progress),
       height: block.height,
       blockHash: block.hash,
@@ -121,7 +130,7 @@ export const createNodeStatus = (deps: NodeStatusDependencies): (() => NodeStatu
       sync: deps.sync(),
       pendingTransactions: deps.pendingTransactions(),
       waitingFor: progress.state === 'committing' ? null : progress.sentence,
-      observing: consensus?.observing ?? null,
+      observing: isMemberNow ? (consensus?.observing ?? null) : notInSet(deps.self, block.height),
       haltedReason: fault?.message ?? null,
       rpcPort: deps.rpcPort(),
     };
@@ -137,6 +146,10 @@ export const createNodeStatus = (deps: NodeStatusDependencies): (() => NodeStatu
         remedy: null,
         sinceMs: quietMs,
       };
+    return followerProgress(quietMs);
+  }
+
+  function followerProgress(quietMs: number): Progress {
     return explainFollower({
       sync: deps.sync(),
       peers: network.peers().length,
@@ -145,6 +158,9 @@ export const createNodeStatus = (deps: NodeStatusDependencies): (() => NodeStatu
     });
   }
 };
+
+const notInSet = (self: Address | null | undefined, height: bigint): string =>
+  `${self} is not in the validator set after height ${height}: it follows, and votes without a restart once governance has approved it and it is ready (causeway validators ready)`;
 
 /** Null without consensus, and for the moment before its first height. */
 const askHost = (host: NodeStatusDependencies['host'], nameOf: NameOf): HostStatus | null => {

@@ -85,7 +85,16 @@ const faultToError = ({ code, message }: NodeFault): CliError =>
   new CliError(message, {
     code,
     exitCode: exitOfFault(code),
-    hint: 'The node stopped by itself and signs nothing more: find out why before it is started again.',
+    hint:
+      code === 'UPGRADE_REQUIRED'
+        ? 'Install the newer release and start the node again: it catches up by itself.'
+        : 'The node stopped by itself and signs nothing more: find out why before it is started again.',
+  });
+
+const toldToStop = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 
 /** @throws ConfigError, KeyError, GenesisError, NodeError; CliError with the fault that ended the node */
@@ -115,6 +124,8 @@ export const runNode = async ({ configPath, role, sources }: RunOptions, io: Io)
         await relayer.start();
       }
       const fault = await ended.promise;
+      // What was executed is still right: it stays readable until somebody stops the process to upgrade it.
+      if (fault?.code === 'UPGRADE_REQUIRED') await toldToStop(io.signal);
       if (fault !== null) throw faultToError(fault);
     } finally {
       await relayer?.stop();

@@ -1,5 +1,6 @@
 /**
- * The chain's validators, for the allow-list: who votes now, who is to vote, and who voted until an epoch ago.
+ * The chain's validators, for the allow-list: who votes now, who is to vote or was approved and has to catch up first,
+ * and who voted until an epoch ago.
  *
  * Owns the view only. Read at the start and after every block; between two blocks the last view stands. A former
  * validator is acceptable for one more epoch: whoever is behind has to reach somebody, and so do those it knows.
@@ -7,7 +8,7 @@
 import type { Address, Hash } from '#consensus/primitives.ts';
 import type { ValidatorSet } from '#consensus/validatorSet.ts';
 import { PREDEPLOYS } from '#genesis/predeploys.ts';
-import { readValidatorSet } from '#genesis/validatorSetSlots.ts';
+import { readKnownValidators } from '#genesis/validatorSetSlots.ts';
 import type { Chain } from '#node/chain.ts';
 import type { ChainMembers } from '#node/network/allowList.ts';
 import type { Logger } from '#node/network/logger.ts';
@@ -28,9 +29,13 @@ export const watchMembers = (
   let stopped = false;
   let reading = false;
 
-  const withCurrent = (others: readonly (ValidatorSet | null)[]): ReadonlyMap<Address, bigint> => {
+  const withCurrent = (
+    former: ValidatorSet | null,
+    coming: ReadonlySet<Address>,
+  ): ReadonlyMap<Address, bigint> => {
     const members = new Map<Address, bigint>();
-    for (const set of others) for (const { address } of set?.validators ?? []) members.set(address, 0n);
+    for (const { address } of former?.validators ?? []) members.set(address, 0n);
+    for (const address of coming) members.set(address, 0n);
     for (const { address, power } of chain.head().nextValidators.validators) members.set(address, power);
     return members;
   };
@@ -43,7 +48,7 @@ export const watchMembers = (
       const former =
         height === 0n ? null : chain.validatorsAt(height > epochLength ? height - epochLength : 1n);
       const slot = (key: Hash): Promise<Hash> => chain.storageAt(PREDEPLOYS.validatorSet, key, height);
-      known = withCurrent([await former, await readValidatorSet(slot, 'pending')]);
+      known = withCurrent(await former, await readKnownValidators(slot));
     } catch (error) {
       if (!stopped) logger.debug({ error: errorMessage(error) }, 'validators of the chain not read again');
     } finally {
@@ -51,7 +56,7 @@ export const watchMembers = (
     }
   };
 
-  known = withCurrent([]);
+  known = withCurrent(null, new Set());
   const ready = read();
   const unsubscribe = chain.onCommitted(() => {
     // who votes next is known at once, the others when they are read
