@@ -7,7 +7,8 @@
 import { z } from 'zod';
 import { RpcError, rpcRequest } from '#cli/devnet/rpc.ts';
 
-const ANSWER_TIMEOUT_MS = 2_000;
+/** Of a status that takes milliseconds: patience for a machine that is busy. */
+const ANSWER_TIMEOUT_MS = 4_000;
 
 const quantity = z
   .string()
