@@ -69,6 +69,7 @@ const runChecks = async () => {
 /** Real processes and chains need both cores to themselves; unit tests do not. */
 const suites = [
   ['unit and contract tests', ['test/unit', 'test/contracts'], ['--maxWorkers=2']],
+  ['simulation', ['test/sim'], ['--runInBand', '--verbose']],
   ['end-to-end tests', ['test/e2e'], ['--runInBand', '--verbose']],
 ];
 

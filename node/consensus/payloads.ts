@@ -32,6 +32,13 @@ export class PayloadStore {
     return this.#kept.has(payloadHash);
   }
 
+  /** Those that came before their proposal included. */
+  count(): number {
+    let early = 0;
+    for (const waiting of this.#early.values()) early += waiting.length;
+    return this.#kept.size + early;
+  }
+
   /** Host milliseconds when it was complete; null when it is not here. */
   receivedMs(payloadHash: Hash): number | null {
     return this.#kept.get(payloadHash)?.receivedMs ?? null;

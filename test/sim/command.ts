@@ -8,13 +8,16 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { FAULTS } from '#test/faults/faults.ts';
 import { explore } from './explore.ts';
-import { type Plan, type PlanOptions, seedToPlan } from './plan.ts';
+import { keepFailure } from './failures.ts';
+import { type Plan, type PlanOptions, seedToPlan, TWIN } from './plan.ts';
 import { type RunResult, runPlan } from './run.ts';
+import { shrinkPlan } from './shrink.ts';
 
 const USAGE = `usage: npm run sim -- [options]
   --seed N            one run; prints its hash
   --plan FILE         one run of a kept plan (test/sim/failures/)
   --trace             prints every event of that run
+  --shrink            when that run fails: makes its plan small and keeps it
   --show-plan         prints that run's plan and does not run it
   --runs M            that many runs from --first-seed on (default 100)
   --minutes T         as many runs as fit
@@ -32,6 +35,7 @@ const OPTIONS = {
   seed: { type: 'string' },
   plan: { type: 'string' },
   trace: { type: 'boolean' },
+  shrink: { type: 'boolean' },
   'show-plan': { type: 'boolean' },
   runs: { type: 'string' },
   minutes: { type: 'string' },
@@ -67,9 +71,6 @@ const parse = (args: readonly string[]) => {
 };
 
 const MAX_SEED = 2 ** 31 - 1;
-/** Those that can make honest validators decide differently, once they are too many. */
-const SPLITTERS = ['equivocator', 'amnesiac', 'payloadSplitter'];
-
 const planOptionsOf = (values: ReturnType<typeof parse>): PlanOptions => {
   const validators = wholeNumber('validators', values.validators, 4, 64);
   const heights = wholeNumber('heights', values.heights, 2, 10_000);
@@ -78,7 +79,7 @@ const planOptionsOf = (values: ReturnType<typeof parse>): PlanOptions => {
     throw new UsageError(`--signatures: expected keyedHash or secp256k1, found "${signatures}"`);
   const tooMany = values['too-many'] === true;
   return {
-    byzantine: values.honest ? [] : tooMany ? SPLITTERS : Object.keys(FAULTS).sort(),
+    byzantine: values.honest ? [] : tooMany ? [TWIN] : [...Object.keys(FAULTS), TWIN].sort(),
     tooMany,
     ...(validators === null ? {} : { validators }),
     ...(heights === null ? {} : { heights }),
@@ -110,6 +111,10 @@ const runOne = async (plan: Plan, values: ReturnType<typeof parse>): Promise<num
   }
   const result = await runPlan(plan, values.trace ? (line) => console.log(line) : null);
   console.log(values.json ? JSON.stringify(result) : describeResult(result));
+  if (values.shrink && result.violation !== null) {
+    const small = await shrinkPlan(plan, result.violation.code);
+    console.error(`kept in ${await keepFailure(small, values.failures ?? null)}`);
+  }
   const isExpected = values['too-many'] ? result.violation?.code === 'FORK' : result.violation === null;
   return isExpected ? 0 : 1;
 };

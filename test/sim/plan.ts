@@ -10,13 +10,18 @@ import { between, streamOf } from './streams.ts';
 export type Range = readonly [min: number, max: number];
 
 export type ValidatorPlan = {
-  /** The name of a fault in test/faults; null for an honest one. */
+  /** The name of a fault in test/faults, or `TWIN`; null for an honest one. */
   readonly byzantine: string | null;
+  /** This is a second process with the key of that validator, which then has no power of its own; they come last. */
+  readonly twinOf: number | null;
   readonly skewMs: number;
   readonly signerMs: Range;
   readonly syncMs: Range;
   readonly derivationMs: number;
 };
+
+/** A Byzantine validator as two honest processes with one key, neither of which knows of the other. */
+export const TWIN = 'twin';
 
 /** Powers by validator from this height on; 0: not a member. */
 export type EpochPlan = { readonly fromHeight: number; readonly powers: readonly number[] };
@@ -102,10 +107,18 @@ type Random = () => number;
 const chance = (random: Random, probability: number): boolean => random() < probability;
 const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
 
+/** These cost ten times the messages of others, so they are drawn less often. */
+const NOISY = new Set(['flooder', 'futureVoter', 'replayer']);
+
+const drawByzantineName = (random: Random, names: readonly string[]): string => {
+  const name = pick(random, names);
+  return NOISY.has(name) && chance(random, 0.6) ? pick(random, names) : name;
+};
+
 const drawCount = (random: Random): number => {
   const kind = random();
-  if (kind < 0.6) return 4;
-  return kind < 0.85 ? between(random, 5, 7) : between(random, 8, 13);
+  if (kind < 0.7) return 4;
+  return kind < 0.9 ? between(random, 5, 7) : between(random, 8, 13);
 };
 
 const drawPowers = (random: Random, count: number): readonly number[] => {
@@ -147,7 +160,7 @@ const drawByzantine = (
   );
   for (const { index } of order) {
     if (tooMany && !isBelowThird()) break;
-    chosen[index] = pick(random, byzantine);
+    chosen[index] = drawByzantineName(random, byzantine);
     if (!tooMany && !isBelowThird()) chosen[index] = null;
     if (!tooMany && chance(random, 0.3)) break;
   }
@@ -197,15 +210,47 @@ const drawFault = (
   return { type: 'clockStep', atMs, validator, byMs: between(random, -MAX_SKEW_MS, MAX_SKEW_MS) };
 };
 
+/** Half of the honest with the first of each twins, half with the second: what too many twins need for a fork. */
+const cutInTwo = (validators: readonly ValidatorPlan[], faultsMs: number): FaultPlan => {
+  const honest = validators.flatMap(({ byzantine }, index) => (byzantine === null ? [index] : []));
+  const isSecond = (validator: ValidatorPlan, index: number): boolean =>
+    validator.twinOf !== null || honest.indexOf(index) % 2 === 1;
+  const indexes = validators.map((_, index) => index);
+  const to = indexes.filter((index) => isSecond(validators[index]!, index));
+  const from = indexes.filter((index) => !to.includes(index));
+  return { type: 'cut', atMs: 0, forMs: faultsMs, from, to, bothWays: true, flapMs: null };
+};
+
+const drawValidators = (random: Random, byzantine: readonly (string | null)[]): readonly ValidatorPlan[] => {
+  const isSkewed = chance(random, 0.4);
+  const validators = byzantine.map(
+    (fault): ValidatorPlan => ({
+      byzantine: fault,
+      twinOf: null,
+      skewMs: isSkewed ? between(random, -MAX_SKEW_MS, MAX_SKEW_MS) : between(random, -100, 100),
+      signerMs: chance(random, 0.2) ? [1, between(random, 5, 300)] : [0, 0],
+      syncMs: chance(random, 0.3) ? [0, between(random, 1, 40)] : [0, 0],
+      derivationMs: chance(random, 0.1) ? between(random, 5, 600) : 1,
+    }),
+  );
+  const twins = validators.flatMap((validator, index) =>
+    validator.byzantine === TWIN ? [{ ...validator, twinOf: index }] : [],
+  );
+  return [...validators, ...twins];
+};
+
 export const seedToPlan = (seed: number, options: PlanOptions = {}): Plan => {
   const random = streamOf(seed, 'plan');
   const count = options.validators ?? drawCount(random);
   const heights = options.heights ?? 20;
   const epochs = drawEpochs(random, count);
   const faultsMs = between(random, 3_000, 12_000);
-  const isSkewed = chance(random, 0.4);
   const byzantine = drawByzantine(streamOf(seed, 'byzantine'), epochs, options);
+  const validators = drawValidators(random, byzantine);
   const slowest = pick(random, [10, 30, 80, 250]);
+  const faults = Array.from({ length: between(random, 1, 8) }, () =>
+    drawFault(random, count, { faultsMs, heights }),
+  );
   const realByTurn = seed % REAL_SIGNATURES_EVERY === 0 ? 'secp256k1' : 'keyedHash';
   return {
     seed,
@@ -221,16 +266,8 @@ export const seedToPlan = (seed: number, options: PlanOptions = {}): Plan => {
       loss: chance(random, 0.5) ? random() * 0.3 : 0,
       duplicate: chance(random, 0.4) ? random() * 0.3 : 0,
     },
-    validators: byzantine.map((fault) => ({
-      byzantine: fault,
-      skewMs: isSkewed ? between(random, -MAX_SKEW_MS, MAX_SKEW_MS) : between(random, -100, 100),
-      signerMs: chance(random, 0.2) ? [1, between(random, 5, 300)] : [0, 0],
-      syncMs: chance(random, 0.3) ? [0, between(random, 1, 40)] : [0, 0],
-      derivationMs: chance(random, 0.1) ? between(random, 5, 600) : 1,
-    })),
+    validators,
     epochs,
-    faults: Array.from({ length: between(random, 1, 8) }, () =>
-      drawFault(random, count, { faultsMs, heights }),
-    ),
+    faults: options.tooMany ? [cutInTwo(validators, faultsMs)] : faults,
   };
 };

@@ -5,8 +5,10 @@
  * nothing of the machine, its clock or its load enters.
  */
 
+import { MAX_VALUES } from '#consensus/heightState.ts';
+import { AHEAD_ROUNDS, KEPT_ROUNDS } from '#consensus/voteKeeper.ts';
+import { MAX_PAYLOADS } from '#node/consensus/payloads.ts';
 import type { Violation } from './checker.ts';
-import { createKeys } from './cluster/cluster.ts';
 import { useRealSignatures } from './keyedHash.ts';
 import type { Plan } from './plan.ts';
 import { World } from './world.ts';
@@ -36,6 +38,12 @@ const PROGRESS_HEIGHTS = 5n;
 const PROGRESS_MS = 300_000;
 /** A host's status is asked for at every n-th event. */
 const STATUS_EVERY = 64;
+/** Lock, valid value, polka of the proposal, the round itself and the next. */
+const PINNED_AND_NEXT = 5;
+/** Its first, its second, and those for the five values that may have support (tally.ts). */
+const VOTES_OF_EQUIVOCATOR = 7;
+/** Three for each of two rounds, and one for each payload that is waited for. */
+const MAX_TIMERS = 6 + MAX_PAYLOADS;
 const MAX_DISK_BYTES = 4 * 1024 * 1024;
 const MAX_DISK_FILES = 8;
 
@@ -44,7 +52,6 @@ export const runPlan = async (
   print: ((line: string) => void) | null = null,
 ): Promise<RunResult> => {
   useRealSignatures(plan.signatures === 'secp256k1');
-  createKeys(plan.validators.length);
   const world = new World(plan, print);
   const { checker, clock } = world;
   const onUnhandled = (error: unknown): void =>
@@ -111,7 +118,7 @@ const checkHosts = (world: World): void => {
   if (node.isHonest && node.isUp && node.host !== null) checkHost(world, node);
 };
 
-const checkHost = ({ checker }: World, node: World['nodes'][number]): void => {
+const checkHost = ({ checker, plan }: World, node: World['nodes'][number]): void => {
   try {
     const status = node.host!.status();
     if (status.height > node.height() + 1n)
@@ -122,10 +129,30 @@ const checkHost = ({ checker }: World, node: World['nodes'][number]): void => {
       `status of ${node.name}: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
+  checkMemory({ checker, plan }, node);
   const sizes = node.disk.sizes();
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   if (sizes.length > MAX_DISK_FILES || bytes > MAX_DISK_BYTES)
     checker.fail('UNBOUNDED', `${node.name}: ${bytes} bytes in ${sizes.length} files`);
+};
+
+/** The bounds that the parts promise, with this many validators. */
+const checkMemory = ({ checker, plan }: Pick<World, 'checker' | 'plan'>, node: World['nodes'][number]): void => {
+  const memory = node.host?.memory();
+  if (memory === null || memory === undefined) return;
+  const count = plan.validators.length;
+  const rounds = KEPT_ROUNDS + PINNED_AND_NEXT + AHEAD_ROUNDS * count;
+  const bounds = {
+    rounds,
+    votes: rounds * 2 * count * VOTES_OF_EQUIVOCATOR,
+    proposals: rounds,
+    derived: MAX_VALUES + PINNED_AND_NEXT,
+    payloads: MAX_PAYLOADS + PINNED_AND_NEXT + 2 * count,
+    timers: MAX_TIMERS,
+  };
+  for (const [what, bound] of Object.entries(bounds))
+    if (memory[what as keyof typeof bounds] > bound)
+      checker.fail('UNBOUNDED', `${node.name} keeps ${memory[what as keyof typeof bounds]} ${what}, expected at most ${bound}`);
 };
 
 const checkEnd = async (world: World): Promise<void> => {

@@ -45,7 +45,7 @@ const withoutLast = (plan: Plan): readonly Plan[] => {
     {
       ...plan,
       validators: plan.validators.slice(0, last),
-      epochs: plan.epochs.map((epoch) => ({ ...epoch, powers: epoch.powers.slice(0, last) })),
+      epochs: plan.epochs.map((epoch) => ({ ...epoch, powers: epoch.powers.slice(0, last) })), // a twin has none
       faults: plan.faults
         .filter((fault) => !isOf(fault))
         .map((fault) =>

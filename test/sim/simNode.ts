@@ -21,7 +21,7 @@ import { FakeMempool, type Key } from './cluster/cluster.ts';
 import type { FakeDatabase, SetSchedule } from './cluster/fakeChain.ts';
 import type { VirtualClock } from './cluster/virtualClock.ts';
 import type { Events } from './events.ts';
-import type { Plan, Range, ValidatorPlan } from './plan.ts';
+import { type Plan, type Range, TWIN, type ValidatorPlan } from './plan.ts';
 import { SimChain } from './simChain.ts';
 import { SimDisk } from './simDisk.ts';
 import type { SimHub, SimNetwork } from './simNetwork.ts';
@@ -144,7 +144,7 @@ export class SimNode {
         importLagMs: 1_000,
         timeouts: DEFAULT_TIMEOUTS,
         blockGasLimit: 30_000_000n,
-        session: keccak256Hex(new TextEncoder().encode(`${this.name} ${this.starts}`)),
+        ...(this.plan.byzantine === TWIN ? {} : { session: this.#session() }),
       },
       {
         chain,
@@ -199,6 +199,11 @@ export class SimNode {
     this.mempool.submit(encodeRlp([...fields, nothing, nothing, nothing]));
   }
 
+  /** Another one for each process; a twin has none, lest one of the two be fenced off. */
+  #session(): Hash {
+    return keccak256Hex(new TextEncoder().encode(`${this.name} ${this.starts}`));
+  }
+
   #forget(transactions: readonly Uint8Array[]): void {
     if (transactions.length === 0 || this.mempool.pending.length === 0) return;
     const done = new Set(transactions.map((raw) => raw.join()));
@@ -227,6 +232,7 @@ export class SimNode {
     honest: { readonly network: SimNetwork; readonly clock: Clock },
   ): { network: Network; clock: Clock } {
     const { domain, streamOf, setAt } = this.#ports;
+    if (this.plan.byzantine === TWIN) return honest;
     const fault = FAULTS[this.plan.byzantine as keyof typeof FAULTS];
     const faulty = fault.create({
       ...honest,

@@ -60,10 +60,11 @@ export class World {
   constructor(plan: Plan, print: ((line: string) => void) | null) {
     this.plan = plan;
     this.events = new Events(() => this.nowMs(), print);
-    const keys = createKeys(plan.validators.length);
+    const own = createKeys(plan.validators.filter(({ twinOf }) => twinOf === null).length);
+    const keys = plan.validators.map(({ twinOf }, index) => own[twinOf ?? index]!);
     this.setAt = ofEpochs(
       plan,
-      keys.map(({ address }) => address),
+      own.map(({ address }) => address),
     );
     this.checker = new Checker({
       domain: DOMAIN,
