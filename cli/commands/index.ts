@@ -8,6 +8,7 @@ import { bridgeWithdraw } from '#cli/commands/bridgeWithdraw.ts';
 import { devnetDownCommand } from '#cli/commands/devnetDown.ts';
 import { devnetStatusCommand } from '#cli/commands/devnetStatus.ts';
 import { devnetUpCommand } from '#cli/commands/devnetUp.ts';
+import { evidenceCommand } from '#cli/commands/evidence.ts';
 import { genesisBuild } from '#cli/commands/genesisBuild.ts';
 import { genesisInspect } from '#cli/commands/genesisInspect.ts';
 import { guardExport } from '#cli/commands/guardExport.ts';
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   devnetDownCommand,
   devnetStatusCommand,
   statusCommand,
+  evidenceCommand,
   genesisBuild,
   genesisInspect,
   keyNew,
