@@ -22,6 +22,7 @@ import { Gossip } from '#node/consensus/gossip.ts';
 import { createLife, endLife, type HeightLife } from '#node/consensus/heightLife.ts';
 import { HeightLog } from '#node/consensus/heightLog.ts';
 import { HeightLoop } from '#node/consensus/heightLoop.ts';
+import { type HostMemory, measureMemory } from '#node/consensus/hostMemory.ts';
 import type { HaltCode, HostDependencies, HostListeners, HostOptions } from '#node/consensus/hostPorts.ts';
 import { Intake } from '#node/consensus/intake.ts';
 import { Judging } from '#node/consensus/judging.ts';
@@ -209,6 +210,11 @@ export class ConsensusHost {
   /** @param nameOf what people call a validator */
   status(nameOf: NameOf = (address) => address): HostStatus {
     return this.#status.status(nameOf);
+  }
+
+  /** What is kept of this height now; null before the first. */
+  memory(): HostMemory | null {
+    return this.#loop.life === undefined ? null : measureMemory(this.#loop.state, this.#loop.life);
   }
 
   /** What this node can prove, in ascending order of height. */
