@@ -11,6 +11,8 @@ export class TearingDisk implements Disk {
   /** Handles of before a crash are dead. */
   #generation = 0;
   failSync = false;
+  /** Runs when a file is durable and before its owner hears of it: the moment for a power cut. */
+  onSynced: ((name: string) => Promise<void>) | null = null;
   syncs = 0;
 
   async list(): Promise<readonly string[]> {
@@ -86,6 +88,7 @@ export class TearingDisk implements Disk {
         this.syncs++;
         const file = content();
         file.durable = file.current.slice();
+        await this.onSynced?.(name);
       },
       close: async () => undefined,
     };
