@@ -145,6 +145,7 @@ const commands = {
   start: ['cli/main.ts', 'devnet', 'up'],
   test: ['test/run.mjs'],
   check: ['test/run.mjs', 'check'],
+  flood: ['test/perf/flood.ts'],
   sim: ['test/sim/main.ts'],
 };
 

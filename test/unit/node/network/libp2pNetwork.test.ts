@@ -1,5 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr';
-import { DEFAULT_TUNING, URGENT_MESSAGE_BYTES } from '#node/network/networkOptions.ts';
+import { URGENT_MESSAGE_BYTES } from '#node/network/networkOptions.ts';
 import { DEFAULT_SCORE } from '#node/network/peerScore.ts';
 import {
   createCluster,
@@ -169,19 +169,30 @@ describe('consensus messages', () => {
     expect(a.events).not.toContain(`-${two.peerId}`);
   });
 
-  test('a flood is dropped and banned, the ban expires, and the peer comes back', async () => {
-    const tuning = {
-      budgets: { ...DEFAULT_TUNING.budgets, messages: { perSecond: 1, burst: 10 } },
-      score: { ...DEFAULT_SCORE, banMs: 300 },
-    };
-    const a = await cluster.start(one, [one, two], [], { tuning });
-    const b = await cluster.start(two, [one, two], [a]);
+  test('a banned validator is let in again when its ban ends', async () => {
+    const others = await Promise.all([createIdentity('four'), createIdentity('five')]);
+    const all = [one, two, ...others];
+    const a = await cluster.start(one, all, [], {
+      tuning: { score: { ...DEFAULT_SCORE, validatorBanMs: 300 } },
+    });
+    const b = await cluster.start(two, all, [a]);
     await Promise.all([a.connected(two.peerId), b.connected(one.peerId)]);
-    for (let i = 0; i < 200; i++) b.network.broadcastConsensus(text(`${i}`));
+    a.network.reportFault(two.peerId, 'oversized', 'by mistake');
     await a.disconnected(two.peerId);
-    expect(a.messages.length).toBeLessThanOrEqual(11);
+    expect(a.network.counters().bans).toBe(1);
     await a.connected(two.peerId);
     expect(a.events).toEqual([`+${two.peerId}`, `-${two.peerId}`, `+${two.peerId}`]);
+  });
+
+  test('what the quorum needs is disconnected, but never banned', async () => {
+    const a = await cluster.start(one, [one, two, three]);
+    const b = await cluster.start(two, [one, two, three], [a]);
+    await Promise.all([a.connected(two.peerId), b.connected(one.peerId)]);
+    a.network.reportFault(two.peerId, 'oversized', 'by mistake');
+    await a.logger.waitFor('not banned');
+    await a.disconnected(two.peerId);
+    expect(a.network.counters()).toMatchObject({ bans: 0, bannedNow: [] });
+    await a.connected(two.peerId);
   });
 
   test('sending more than the cap is the caller’s error; a peer that is away is silence', async () => {
