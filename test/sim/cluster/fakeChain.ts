@@ -24,6 +24,9 @@ export type FakeExecution = {
 const utf8 = new TextEncoder();
 const hashOf = (...parts: readonly Uint8Array[]): Hash => keccak256Hex(concatBytes(...parts));
 
+/** A transaction that begins with it imports the first deposit. */
+export const IMPORT_BYTE = 0xd0;
+
 /** The deposit chain after the first import. */
 export const DEPOSITS_HASH = hashOf(utf8.encode('deposits'));
 
@@ -115,7 +118,9 @@ export class FakeChain implements Chain {
     if (payload.transactions.some((raw) => raw[0] === 0xff))
       return { valid: false, payloadHash, code: 'BAD_TRANSACTION', reason: 'begins with 0xff' };
     const height = block.height + 1n;
-    const imports = this.execution.importsAt === height;
+    const isImport = payload.transactions.some((raw) => raw[0] === IMPORT_BYTE);
+    const imports =
+      this.execution.importsAt === height || (isImport && block.checkpoint.importedCount === 0n);
     const salt = this.execution.divergesAt === height ? 'other' : 'same';
     const stateRoot = hashOf(hexToBytes(payloadHash), utf8.encode(salt));
     const checkpoint: Checkpoint = {
