@@ -20,6 +20,10 @@ import { keyNew } from '#cli/commands/keyNew.ts';
 import { nodeRunCommand } from '#cli/commands/nodeRun.ts';
 import { relayerRunCommand } from '#cli/commands/relayerRun.ts';
 import { statusCommand } from '#cli/commands/status.ts';
+import { validatorsList } from '#cli/commands/validatorsList.ts';
+import { validatorsProposeAdd, validatorsProposeRemove } from '#cli/commands/validatorsPropose.ts';
+import { validatorsReady } from '#cli/commands/validatorsReady.ts';
+import { validatorsVote } from '#cli/commands/validatorsVote.ts';
 import { walInspect } from '#cli/commands/walInspect.ts';
 import { walRepair } from '#cli/commands/walRepair.ts';
 
@@ -41,6 +45,11 @@ export const COMMANDS: readonly Command[] = [
   guardExport,
   guardImport,
   guardRaise,
+  validatorsList,
+  validatorsProposeAdd,
+  validatorsProposeRemove,
+  validatorsVote,
+  validatorsReady,
   bridgeDeploy,
   bridgeDeposit,
   bridgeWithdraw,
