@@ -4,7 +4,7 @@ import { createFakeGenesis } from '#test/unit/node/rpc/fakes/genesis.ts';
 
 const block = { height: 7n, hash: '0xb10c' };
 const parts = () => {
-  const listeners: (() => void)[] = [];
+  const listeners: ((committed: never) => void)[] = [];
   const clock = { ms: 1_000 };
   return {
     listeners,
@@ -15,7 +15,7 @@ const parts = () => {
       genesis: createFakeGenesis(),
       chain: {
         head: () => ({ block }) as never,
-        onCommitted: (listener: () => void) => {
+        onCommitted: (listener: (committed: never) => void) => {
           listeners.push(listener);
           return () => undefined;
         },
@@ -75,7 +75,7 @@ test('the time since the newest block counts from its commit, and before the fir
     votes: null,
     signing: null,
   });
-  for (const listener of listeners) listener();
+  for (const listener of listeners) listener(undefined as never);
   clock.ms += 250;
   expect(status()).toMatchObject({
     lastBlockAgoMs: 250,
