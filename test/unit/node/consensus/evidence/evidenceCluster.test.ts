@@ -48,6 +48,9 @@ test('one equivocation that one node saw is known to all, also to one cut off an
   for (const member of others) expect(evidenceOf(member)).toEqual(evidenceOf(witness));
   expect(evidenceOf(away)).toEqual([]);
   cluster.hub.isCut = () => false;
+  // Nobody connects and nothing is new: the one that was cut off has to ask.
+  await cluster.clock.advance(120_000, () => evidenceOf(away).length > 0);
+  expect(evidenceOf(away)).toEqual(evidenceOf(witness));
   await cluster.start(down);
   const honest = [witness, away, down, ...others];
   const isEverywhere = (): boolean => honest.every((member) => evidenceOf(member).length === 1);
