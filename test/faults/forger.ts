@@ -25,7 +25,7 @@ import { decoded, delegate, overhearing, rewriting, sendToAll } from '#test/faul
 
 /** Each of them would be a commit if nobody looked closely; `prevotes` are votes of others for the value. */
 export const forgeCertificates = (
-  tools: FaultTools,
+  tools: Pick<FaultTools, 'key' | 'domain' | 'random'>,
   { height, round }: { readonly height: bigint; readonly round: number },
   valueId: Hash,
   prevotes: readonly SealSignature[],
