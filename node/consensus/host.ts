@@ -142,6 +142,7 @@ export class ConsensusHost {
       onCertificate: (certificate) => loop.enqueuePeerInput({ type: 'certificate', certificate }),
       onSummary: (peer, height, rounds, round) => {
         this.#evidence.noteHeight(peer, height);
+        this.#own.noteHeight(peer, height);
         this.#status.noteSummary(peer, height, round, rounds);
         this.#gossip.onSummary(peer, height, rounds);
       },

@@ -4,7 +4,8 @@
  * A folder restored from a backup, or wiped, looks like any other from inside, so every start asks. When the guard is
  * new or older than the chain, or a peer turns out to be heights ahead, peers with more than 1/3 of the power (one of
  * them is honest), or with us a quorum, must answer; otherwise one is enough, so that a node with a single link is not
- * kept from voting. Unless all have answered, those that are connected get a second after the first: an honest
+ * kept from voting. What was signed in heights that are decided since, peers forget: such a start signs nothing before
+ * it has caught up with them. Unless all have answered, those that are connected get a second after the first: an honest
  * validator may have missed the very vote. Answers carry the vote's signature and prove themselves.
  */
 import { authenticateVote } from '#consensus/authenticate.ts';
@@ -33,6 +34,8 @@ export class LookBack {
   readonly #domain: ConsensusDomain;
   readonly #self: Address;
   readonly #answered = new Map<Address, GuardState | null>();
+  /** The height that each validator said it works on. */
+  readonly #heights = new Map<Address, bigint>();
   #isStrict: boolean;
   #firstAnswerMs: number | null = null;
 
@@ -62,14 +65,33 @@ export class LookBack {
     return true;
   }
 
-  isComplete(set: ValidatorSet, nowMs: number): boolean {
+  /** In a summary. A height is a claim: only those of more than 1/3 of the power together count. */
+  noteHeight(validator: Address, height: bigint): void {
+    if (height > (this.#heights.get(validator) ?? 0n)) this.#heights.set(validator, height);
+  }
+
+  /** @param height the height that would be signed */
+  isComplete(set: ValidatorSet, height: bigint, nowMs: number): boolean {
+    if (this.#isStrict && this.#isDecided(set, height)) return false;
     const own = powerOf(set, this.#self);
     let power = 0n;
     for (const validator of this.#answered.keys())
-      if (validator !== this.#self) power += powerOf(set, validator);
+      if (validator !== this.#self && this.#counts(validator)) power += powerOf(set, validator);
     if (power + own === set.totalPower) return true;
     const isEnough = isHonestMinority(set, power) || isQuorum(set, power + own) || !this.#isStrict;
     return isEnough && this.#firstAnswerMs !== null && nowMs - this.#firstAnswerMs >= LOOK_BACK_GRACE_MS;
+  }
+
+  /** Who has not said where it is cannot be behind us, for all we know. */
+  #counts(validator: Address): boolean {
+    return !this.#isStrict || this.#heights.has(validator);
+  }
+
+  /** More than 1/3 of the power works above this height: nobody answers for it any more, and sync brings its block. */
+  #isDecided(set: ValidatorSet, height: bigint): boolean {
+    let power = 0n;
+    for (const [validator, at] of this.#heights) if (at > height) power += powerOf(set, validator);
+    return isHonestMinority(set, power);
   }
 
   newest(): GuardState | null {

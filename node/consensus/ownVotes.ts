@@ -87,6 +87,11 @@ export class OwnVotes {
     this.#lookBack.requireMany();
   }
 
+  noteHeight(peer: Peer, height: bigint): void {
+    if (peer.validator !== null && this.signing.isLookingBack())
+      this.#lookBack.noteHeight(peer.validator, height);
+  }
+
   /** What the log of this height says was signed binds the guard. */
   async recover(life: HeightLife, { ownVotes, ownProposals }: Recovery): Promise<void> {
     for (const vote of ownVotes) await this.guard?.raise(voteToGuardState(this.#options.domain, vote));
@@ -191,7 +196,8 @@ export class OwnVotes {
   async finishLookBack(): Promise<void> {
     if (!this.signing.isLookingBack()) return;
     if (!this.#isFenceOpen()) return;
-    if (!this.#lookBack.isComplete(this.#deps.loop.state.context.set, this.#deps.clock.nowMs())) return;
+    const { set, height } = this.#deps.loop.state.context;
+    if (!this.#lookBack.isComplete(set, height, this.#deps.clock.nowMs())) return;
     const newest = this.#lookBack.newest();
     if (newest !== null && this.guard !== null && compareSigningOrder(newest, this.guard.state()) > 0) {
       this.#deps.logger.warn(
