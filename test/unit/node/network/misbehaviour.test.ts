@@ -89,7 +89,7 @@ test('a frame that never ends costs nothing but its stream', async () => {
 });
 
 test('more requests than the budget are a flood and end in a ban', async () => {
-  await begin({ budgets: { ...DEFAULT_TUNING.budgets, requests: { perSecond: 1, burst: 5 } } });
+  await begin({ budgets: { ...DEFAULT_TUNING.budgets, pings: { perSecond: 1, burst: 5 } } });
   const connection = await raw.connect();
   await raw.shakeHands(connection);
   const askOnce = async (): Promise<void> => {
