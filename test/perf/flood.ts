@@ -6,7 +6,7 @@
  * node's flood (relayer-3's identity, whose own process is ended first); then validator-4 is ended, the interval of
  * the remaining three is measured as the baseline of its own, because a silent validator costs rounds by itself; then
  * validator-4's keys flood. Intervals are the others' medians, memory is each process's RSS against its RSS at the
- * end of the baseline. Exit 1 when a ratio reaches 2 or memory grows by more than 100 MiB.
+ * end of the baseline. Exit 1 when a ratio reaches 2, memory grows by more than 100 MiB, or a flood did not flow.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -149,17 +149,35 @@ const startFlooder = (given: FlooderArguments): ChildProcess => {
   });
 };
 
-const stopFlooder = async (flooder: ChildProcess): Promise<Record<string, number>> => {
+/** A flood that says less than this was not one, and the phase says nothing. */
+const MIN_SENT = 100;
+
+type Flooder = {
+  readonly child: ChildProcess;
+  underWay(): Promise<void>;
+  stop(): Promise<Record<string, number>>;
+};
+
+const watchFlooder = (child: ChildProcess): Flooder => {
   let output = '';
-  flooder.stdout!.on('data', (chunk) => {
+  child.stdout!.on('data', (chunk) => {
     output += chunk;
   });
-  const ended = new Promise<void>((resolve) => flooder.once('close', () => resolve()));
-  flooder.kill('SIGTERM');
-  const killer = setTimeout(() => flooder.kill('SIGKILL'), 10_000);
-  await ended;
-  clearTimeout(killer);
-  return output === '' ? {} : (JSON.parse(output) as Record<string, number>);
+  return {
+    child,
+    underWay: async () => {
+      await eventually('the flooder to flood', async () => output.includes('flooding'), 120_000);
+    },
+    async stop() {
+      const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+      child.kill('SIGTERM');
+      const killer = setTimeout(() => child.kill('SIGKILL'), 30_000);
+      await ended;
+      clearTimeout(killer);
+      const last = output.trim().split('\n').at(-1) ?? '';
+      return last.startsWith('{') ? (JSON.parse(last) as Record<string, number>) : {};
+    },
+  };
 };
 
 const flooded = async (
@@ -169,14 +187,13 @@ const flooded = async (
   given: FlooderArguments,
   start: Readonly<Record<string, number>>,
 ): Promise<Phase> => {
-  const flooder = startFlooder(given);
+  const flooder = watchFlooder(startFlooder(given));
   try {
-    // the flood is at full speed before it counts
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    await flooder.underWay();
     const phase = await measure(name, devnet, honest, start);
-    return { ...phase, sent: await stopFlooder(flooder) };
+    return { ...phase, sent: await flooder.stop() };
   } finally {
-    flooder.kill('SIGKILL');
+    flooder.child.kill('SIGKILL');
   }
 };
 
@@ -187,6 +204,8 @@ const report = (phases: readonly { phase: Phase; baseline: Phase }[]): boolean =
   const rows = phases.map(({ phase, baseline }) => {
     const ratio = phase.intervalMs / baseline.intervalMs;
     const growthMib = phase === baseline ? 0 : growthOf(phase);
+    const sent =
+      phase.sent === null ? null : Object.values(phase.sent).reduce((sum, count) => sum + count, 0);
     return {
       phase: phase.name,
       'median ms': phase.intervalMs,
@@ -194,7 +213,12 @@ const report = (phases: readonly { phase: Phase; baseline: Phase }[]): boolean =
       blocks: phase.blocks,
       ratio: Number(ratio.toFixed(2)),
       'RSS growth MiB': Math.round(growthMib),
-      holds: phase.blocks >= BLOCKS && ratio < MAX_RATIO && growthMib <= MAX_GROWTH_MIB,
+      sent,
+      holds:
+        (sent === null || sent >= MIN_SENT) &&
+        phase.blocks >= BLOCKS &&
+        ratio < MAX_RATIO &&
+        growthMib <= MAX_GROWTH_MIB,
     };
   });
   const summary = {

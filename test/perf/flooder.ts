@@ -1,4 +1,7 @@
-/** One flood in a process of its own, on one thread, until it is killed: `flooder.ts <JSON>`. */
+/**
+ * One flood in a process of its own, on one thread, until it is told to end: `flooder.ts <JSON>`. Says "flooding" when
+ * it is under way, and what it sent as JSON at the end.
+ */
 import { type Hash, hexToBytes } from '#consensus/primitives.ts';
 import { FLOODS, type FloodName, type FloodTarget } from './floods.ts';
 
@@ -15,6 +18,9 @@ export type FlooderArguments = {
 const given = JSON.parse(process.argv[2]!) as FlooderArguments;
 const sent = new Map<string, number>();
 let height = 0n;
+let total = 0;
+/** So many sends, and it is under way. */
+const UNDER_WAY = 10;
 
 const follow = async (): Promise<void> => {
   try {
@@ -45,5 +51,9 @@ await FLOODS[given.flood]({
   nodeSeed: given.nodeSeed === null ? null : hexToBytes(given.nodeSeed),
   consensusKey: given.consensusKey === null ? null : hexToBytes(given.consensusKey),
   height: () => height,
-  sent: (what, count) => sent.set(what, (sent.get(what) ?? 0) + count),
+  sent(what, count) {
+    sent.set(what, (sent.get(what) ?? 0) + count);
+    if (total < UNDER_WAY && total + count >= UNDER_WAY) process.stdout.write('flooding\n');
+    total += count;
+  },
 });
