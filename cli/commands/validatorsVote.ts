@@ -26,7 +26,7 @@ export const validatorsVote = defineCommand({
     const account = await openAccount(key, sources, io);
     const args = [BigInt(argument)] as const;
     const mayVote = await client.readContract({ ...governance, functionName: 'governors' });
-    const isGovernor = mayVote.includes(account.address);
+    const isGovernor = mayVote.some((governor) => governor.toLowerCase() === account.address.toLowerCase());
     const voted =
       isGovernor &&
       (await client.readContract({

@@ -14,6 +14,7 @@ import { devnetAccounts } from '#cli/devnet/accounts.ts';
 import { devnetLayout, nodeFiles, saveMarker } from '#cli/devnet/layout.ts';
 import { prepareGenesis } from '#cli/devnet/network.ts';
 import { devnetPorts, HOST, PORT_COUNT } from '#cli/devnet/ports.ts';
+import { EXIT } from '#cli/errors.ts';
 import { privateKeyToAddress } from '#consensus/crypto/secp256k1.ts';
 import type { Address } from '#consensus/primitives.ts';
 import { governanceAbi } from '#genesis/contracts/artifacts/contracts.ts';
@@ -158,12 +159,15 @@ const decide = async (action: number, account: Address, value: bigint): Promise<
 const asOrganisation = async <T>(governor: number, ...args: readonly string[]): Promise<T | null> => {
   const { folder, passphrase } = nodeFiles(devnetLayout(devnet.data), NEWCOMER);
   const key = join(folder, 'keys', `organisation-${governor}.json`);
-  const { code, stdout } = await causeway([
+  const { code, stdout, stderr } = await causeway([
     'validators',
     ...args,
     ...['--key', key, '--passphrase-file', passphrase, '--rpc-url', url()],
     ...['--genesis', devnetLayout(devnet.data).genesis, '--json'],
   ]);
+  if (code !== 0 && code !== EXIT.denied)
+    throw new Error(`${args.join(' ')} ended with ${code}:\n${stderr}${stdout}`);
+  if (code !== 0) console.log(`${args[0]} was refused: ${stderr}${stdout}`);
   return code === 0 ? (JSON.parse(stdout) as T) : null;
 };
 const approveNewcomer = async (): Promise<void> => {
