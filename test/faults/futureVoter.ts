@@ -26,8 +26,8 @@ export const futureVoter: Fault = {
     timers.every(INTERVAL_MS, () => {
       const at = position();
       if (at === null) return;
-      for (let ahead = 64; ahead < LAST_ROUND; ahead *= 8)
-        vote(at.height, Math.min(LAST_ROUND, at.round + ahead + Math.floor(random() * ahead)));
+      for (let ahead = 64; ahead < LAST_ROUND / 2; ahead *= 8)
+        vote(at.height, Math.max(0, at.round) + ahead + Math.floor(random() * ahead));
       vote(at.height, LAST_ROUND, NIL);
       for (const ahead of HEIGHTS_AHEAD) vote(at.height + ahead, Math.floor(random() * LAST_ROUND));
     });

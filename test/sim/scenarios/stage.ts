@@ -226,7 +226,10 @@ export const hostAmongPuppets = async (
     (member) => new Puppet(cluster, member),
   );
   await cluster.start(target);
-  await cluster.clock.advance(100);
+  // It signs once it knows where the others are (RULES 14).
+  for (const puppet of [first!, second!, third!])
+    puppet.send(target, { type: 'summary', height: 1n, round: 0, rounds: [] });
+  await cluster.clock.advance(1_200);
   first!.proposeFresh(target, 0);
   const at = { height: 1n, round: 0, type: 'prevote' } as const;
   await cluster.clock.advance(900, () => stepVote(cluster, target, at) !== undefined);
