@@ -89,6 +89,9 @@ const inflict = async (network: ChaosNetwork, trouble: Trouble, seed: number): P
       const player = network.members.length - 1;
       await network.kill(player);
       network.startByzantine(player, trouble.fault, seed);
+      await eventually('the Byzantine process answering', () =>
+        heightOf(network.urls()[player]!).then(() => true),
+      );
       await pause(trouble.forMs / 2);
       await restart(trouble.victim);
       await pause(trouble.forMs / 2);
@@ -124,10 +127,17 @@ export const runDrill = async (devnet: Devnet, links: Links, options: DrillOptio
   const up = (): readonly string[] => network.urls().filter((_, index) => network.isUp(index));
   const load = new Load(up, random);
   const byzantine = faults.length === 0 ? null : network.members.at(-1)!.address;
-  try {
+  const begin = async (): Promise<void> => {
     for (const { index } of network.members) network.start(index);
-    await untilGrowing(network, 120_000);
+    try {
+      await untilGrowing(network, 120_000);
+    } catch (error) {
+      throw new Error([(error as Error).message, ...findings].join('\n'), { cause: error });
+    }
     await load.start();
+  };
+  try {
+    await begin();
     for (const [index, { trouble, pauseMs }] of steps.entries()) {
       say(`${index + 1}/${steps.length} ${describe(trouble)}`);
       await inflict(network, trouble, seed + index);
