@@ -300,6 +300,8 @@ const floodAsPeer = async (
     input.targets.map((target) =>
       forEver(async () => {
         await new Promise((resolve) => setTimeout(resolve, 20));
+        // a banned flooder goes on knocking: that is its flood then
+        input.sent('dials', 1);
         const connection = await dial(node, target);
         await shakeHands(connection, input, target, node.peerId.toString());
         input.sent('handshakes done', 1);

@@ -176,7 +176,7 @@ describe('before the handshake', () => {
   });
 
   test('more bytes than a handshake needs end the connection', async () => {
-    const a = await start({ beforeHandshakeBytes: 20_000 });
+    const a = await start({ beforeHandshakeBytes: 20_000, handshakeTimeoutMs: 600_000 });
     const peer = await rawPeer(two, a);
     const connection = await peer.connect();
     const stream = await peer.open(connection, URGENT_PROTOCOL);
