@@ -61,7 +61,7 @@ test(
 );
 
 test(
-  'with a third of the power Byzantine the checker finds a fork, and its plan shrinks to one that still forks',
+  '44 · with a third of the power Byzantine the checker finds a fork, and its plan shrinks to one that still forks',
   async () => {
     await withFolder(async (folder) => {
       const found = await sim('--too-many', '--runs', '40', '--validators', '4', '--heights', '6', '--json');

@@ -643,7 +643,7 @@ describe('deciding (lines 49–51)', () => {
       expect(scenario.feed({ type: 'certificate', certificate })).toEqual([]);
   });
 
-  test('a decision is terminal: timeouts, votes and starts after it do nothing (scenario 35)', () => {
+  test('35 · a decision is terminal: timeouts, votes and starts after it do nothing', () => {
     const scenario = createScenario();
     scenario.start();
     scenario.accept(0, 'a');

@@ -38,7 +38,7 @@ test('the runs do meet what they are for: Byzantine members, crashes, later roun
   expect(results.some(({ evidence }) => evidence > 0)).toBe(true);
 });
 
-test('with more than f Byzantine the checker sees a fork (scenario 44)', () => {
+test('44 · with more than f Byzantine the checker sees a fork', () => {
   let forks = 0;
   for (let seed = 0; seed < 60 && forks === 0; seed++)
     try {

@@ -93,7 +93,7 @@ const secondOf = (original: Member): Member => {
 
 const sessionOf = (name: string) => hashOf(name.length * 7 + name.charCodeAt(1));
 
-test('a second process with the key and a copy of the folder stops with KEY_IN_USE and has signed nothing', async () => {
+test('26 · a second process with the key and a copy of the folder stops with KEY_IN_USE and has signed nothing', async () => {
   const cluster = new Cluster({ seed: 61, session: sessionOf });
   await cluster.startAll();
   expect(await cluster.until(4n, 60_000)).toBe(true);
@@ -113,7 +113,7 @@ test('a second process with the key and a copy of the folder stops with KEY_IN_U
   await cluster.stopAll();
 });
 
-test('a second process with the key and an empty folder is refused as well', async () => {
+test('26 · a second process with the key and an empty folder is refused as well', async () => {
   const cluster = new Cluster({ seed: 62, session: sessionOf });
   await cluster.startAll();
   expect(await cluster.until(3n, 60_000)).toBe(true);

@@ -94,7 +94,7 @@ const until = async (isThere: () => boolean): Promise<void> => {
   while (!isThere()) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
-test('a second process with one PeerId is refused while the first signs on, and a restart of the first is not', async () => {
+test('26 · a second process with one PeerId is refused while the first signs on, and a restart of the first is not', async () => {
   const all = await Promise.all(['a', 'b', 'c', 'd'].map((name) => createIdentity(`fence ${name}`)));
   all.sort((left, right) => (left.validator! < right.validator! ? -1 : 1));
   const set = createValidatorSet(all.map(({ validator }) => ({ address: validator!, power: 1n })));

@@ -44,7 +44,7 @@ test('a validator without its guard observes, follows, and says how to repair; t
   await cluster.stopAll();
 });
 
-test('a WAL that lost synced records means no vote, with the remedy; the others go on', async () => {
+test('23 · corruption in the middle of the WAL: no vote, and the remedy; the others go on', async () => {
   const cluster = new Cluster({ seed: 12 });
   await cluster.startAll();
   await cluster.until(3n, 30_000);
@@ -70,7 +70,7 @@ test('a WAL that lost synced records means no vote, with the remedy; the others 
   await cluster.stopAll();
 });
 
-test('a disk that fails to sync stops the signing, not the following', async () => {
+test('24 · a disk that fails to sync stops the signing, not the following', async () => {
   const cluster = new Cluster({ seed: 13 });
   await cluster.startAll();
   await cluster.until(3n, 30_000);
@@ -85,7 +85,7 @@ test('a disk that fails to sync stops the signing, not the following', async () 
   await cluster.stopAll();
 });
 
-test('a data folder restored from an old backup signs nothing that conflicts, and abstains from the height it forgot', async () => {
+test('25 · a data folder restored from an old backup signs nothing that conflicts, and abstains from the height it forgot', async () => {
   const cluster = new Cluster({ seed: 14 });
   await cluster.startAll();
   await cluster.until(4n, 30_000);
@@ -190,7 +190,7 @@ test('nobody commits height 1 before the L1 contracts are verified, and status s
   await cluster.stopAll();
 });
 
-test('execution that differs on one validator halts it loudly with both receipts; the others go on', async () => {
+test('41 · execution that differs on one validator halts it loudly with both receipts; the others go on (RULES 19)', async () => {
   const cluster = new Cluster({ seed: 19, execution: (index) => (index === 2 ? { divergesAt: 4n } : {}) });
   await cluster.startAll();
   const victim = cluster.members[2]!;

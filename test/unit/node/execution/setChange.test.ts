@@ -51,7 +51,7 @@ const heightsSigned = ({ signed }: SetMember): bigint[] =>
         : [],
   );
 
-describe('36: a validator removed at h + 1 while it is proposer', () => {
+describe('36 · a validator removed at h + 1 while it is proposer', () => {
   test.each([
     ['of the last height of the old set', EPOCH_LENGTH],
     ['of the first height without it', EPOCH_LENGTH + 1n],
@@ -81,7 +81,7 @@ describe('36: a validator removed at h + 1 while it is proposer', () => {
   );
 });
 
-describe('37: a set', () => {
+describe('37 · a set', () => {
   test('that shrinks from 7 to 4 has the quorum of the 4 from the next height on', async () => {
     const keys = setKeys(7);
     const [old, rest] = [setOf(keys), setOf(keys.slice(0, 4))];
@@ -159,7 +159,7 @@ describe('RULES 21: validators that signed twice', () => {
   }, 120_000);
 });
 
-describe('38: a scheduled upgrade', () => {
+describe('38 · a scheduled upgrade', () => {
   test('with one node not upgraded: it halts before that height and says why, the others proceed', async () => {
     const keys = setKeys(4);
     cluster = new SetCluster(await genesisOf(keys, EPOCH_LENGTH));
