@@ -20,6 +20,7 @@ test('exit codes are the ones that are documented', () => {
     timeout: 7,
     guard: 8,
     upgrade: 9,
+    stalled: 10,
     interrupted: 130,
   });
 });

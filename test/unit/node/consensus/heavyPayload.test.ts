@@ -57,6 +57,9 @@ class Siege {
       network.handleRequest(CONSENSUS_REQUEST_PROTOCOL, async (_peer, bytes) => this.#answer(index, bytes));
       return network;
     });
+    // It signs once it knows where the others are (RULES 14).
+    for (const index of this.indexesOfOthers())
+      await this.send(index, { type: 'summary', height: 1n, round: 0, rounds: [] });
   }
 
   #answer(index: number, bytes: Uint8Array): Uint8Array {

@@ -199,7 +199,12 @@ test('37 · each certificate is held against the set of its own height, never th
     const { height } = block.checkpoint;
     const before = sets[index - 1];
     if (before !== undefined && before.hash !== sets[index]!.hash) {
-      const certificate = sealValue(genesis, height, block.certificate.valueId, quorumOf(before, sets[index]!));
+      const certificate = sealValue(
+        genesis,
+        height,
+        block.certificate.valueId,
+        quorumOf(before, sets[index]!),
+      );
       await expect(chain.importBlock({ ...block, certificate })).rejects.toMatchObject({
         code: 'BAD_CERTIFICATE',
         fatal: false,
