@@ -229,7 +229,9 @@ describe('the round', () => {
     await faulty.startAll();
     const watcher = faulty.members.find((_, at) => at !== index)!;
     await awaitCode(faulty, watcher, 'PAYLOAD_MISSING');
-    await faulty.clock.advance(BOUND_MS, () => / asked /.test(statusOf(faulty, watcher).progress.sentence));
+    await faulty.clock.advance(BOUND_MS, () =>
+      /is not here: asked /.test(statusOf(faulty, watcher).progress.sentence),
+    );
     const { progress } = statusOf(faulty, watcher);
     expect(progress.sentence).toMatch(
       new RegExp(`^The payload of 0x[0-9a-f]{8}…, proposed by ${liar.name} in round 0, is not here: asked `),
