@@ -324,7 +324,9 @@ const devnet = await startDevnet();
 try {
   process.exitCode = (await runAll(devnet)) ? 0 : 1;
 } finally {
-  if (values.keep) say(`logs: ${join(devnet.data, 'logs')}`);
-  else await devnet.dispose();
+  if (values.keep) {
+    await devnet.stop();
+    say(`logs: ${join(devnet.data, 'logs')}`);
+  } else await devnet.dispose();
 }
 process.exit();
