@@ -6,12 +6,12 @@ import type { L1View } from '#bridge/l1/view.ts';
 import { privateKeyToAddress, signDigest } from '#consensus/crypto/secp256k1.ts';
 import type { Evidence } from '#consensus/engine.ts';
 import { type Address, type Hash, parseHash } from '#consensus/primitives.ts';
-import { type Signer, signRequestDigest } from '#consensus/signer.ts';
+import { type Signer, type SignRequest, signRequestDigest } from '#consensus/signer.ts';
 import { DEFAULT_TIMEOUTS } from '#consensus/timeouts.ts';
 import type { ConsensusDomain } from '#consensus/types.ts';
 import { createValidatorSet, type ValidatorSet } from '#consensus/validatorSet.ts';
 import { ConsensusHost } from '#node/consensus/host.ts';
-import type { Halt, HostLogger } from '#node/consensus/hostPorts.ts';
+import type { Halt, HostLogger, SigningLease } from '#node/consensus/hostPorts.ts';
 import type { Mempool } from '#node/mempool/mempool.ts';
 import type { Fault, Faulty } from '#test/faults/fault.ts';
 import { FakeChain, type FakeDatabase, type FakeExecution, genesisDatabase } from './fakeChain.ts';
@@ -109,6 +109,10 @@ export type ClusterOptions = {
   readonly sync?: boolean;
   /** The name of this run of the member's process; by default nothing is fenced. */
   readonly session?: (name: string) => Hash;
+  /** What block sync holds signatures back with; nothing by default. */
+  readonly signingLease?: (member: Member) => SigningLease;
+  /** How long this signature takes; none by default. */
+  readonly signMs?: (member: Member, request: SignRequest) => number;
   /** The Byzantine ones; null for an honest validator. */
   readonly fault?: (index: number) => Fault | null;
   readonly verbose?: boolean;
@@ -207,14 +211,19 @@ export class Cluster {
         l1View: this.#options.l1View?.(this.members.indexOf(member)) ?? null,
         signer: {
           address: signer.address,
-          sign: (request) => {
+          sign: async (request) => {
             member.signed++;
+            const delayMs = this.#options.signMs?.(member, request) ?? 0;
+            if (delayMs > 0) await new Promise<void>((resolve) => this.clock.setTimer(delayMs, resolve));
             return signer.sign(request);
           },
         },
         disk: member.disk,
         clock: faulty.clock,
         logger: this.#options.verbose ? talkative(member.name, this.clock) : silent,
+        ...(this.#options.signingLease === undefined
+          ? {}
+          : { signingLease: this.#options.signingLease(member) }),
       },
       {
         onHalted: (halt) => member.halts.push(halt),

@@ -11,6 +11,8 @@ export class TearingDisk implements Disk {
   /** Handles of before a crash are dead. */
   #generation = 0;
   failSync = false;
+  /** Nothing grows any more. */
+  isFull = false;
   /** Runs when a file is durable and before its owner hears of it: the moment for a power cut. */
   onSynced: ((name: string) => Promise<void>) | null = null;
   syncs = 0;
@@ -74,6 +76,8 @@ export class TearingDisk implements Disk {
       read: async () => content().current.slice(),
       write: async (offset, bytes) => {
         const file = content();
+        if (this.isFull && offset + bytes.length > file.current.length)
+          throw new Error('ENOSPC: no space left on device, write');
         const grown = new Uint8Array(Math.max(file.current.length, offset + bytes.length));
         grown.set(file.current, 0);
         grown.set(bytes, offset);

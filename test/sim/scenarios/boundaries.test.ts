@@ -7,6 +7,7 @@
 import type { Keep, Plan } from '#test/sim/plan.ts';
 import type { SimNode } from '#test/sim/simNode.ts';
 import { World } from '#test/sim/world.ts';
+import { quietPlan } from './quietPlan.ts';
 
 const HEIGHT = 2n;
 /** Virtual time from the moment of the deaths until all four have the height after it. */
@@ -15,27 +16,11 @@ const DOWN_MS = 100;
 
 type Boundary = { readonly validator: number; readonly effect: number };
 
-const planOf = (boundary: Boundary | null, keep: Keep): Plan => ({
-  seed: 27,
-  signatures: 'secp256k1',
-  heights: Number(HEIGHT) + 1,
-  faultHeights: Number(HEIGHT) + 1,
-  faultsMs: 60_000,
-  blockIntervalMs: 50,
-  emptyBlockIntervalMs: 100,
-  transactionEveryMs: null,
-  network: { delayMs: [1, 10], loss: 0, duplicate: 0 },
-  validators: [0, 1, 2, 3].map(() => ({
-    byzantine: null,
-    twinOf: null,
-    skewMs: 0,
-    signerMs: [0, 0],
-    syncMs: [0, 0],
-    derivationMs: 1,
-  })),
-  epochs: [{ fromHeight: 1, powers: [1, 1, 1, 1] }],
-  faults: boundary === null ? [] : [{ type: 'crash', ...boundary, keep, downMs: DOWN_MS }],
-});
+const planOf = (boundary: Boundary | null, keep: Keep): Plan =>
+  quietPlan({
+    seed: 27,
+    faults: boundary === null ? [] : [{ type: 'crash', ...boundary, keep, downMs: DOWN_MS }],
+  });
 
 /** Whoever is to die takes the others along. */
 class Together extends World {
