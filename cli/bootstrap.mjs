@@ -145,8 +145,10 @@ const commands = {
   start: ['cli/main.ts', 'devnet', 'up'],
   test: ['test/run.mjs'],
   check: ['test/run.mjs', 'check'],
-  flood: ['test/perf/flood.ts'],
   sim: ['test/sim/main.ts'],
+  chaos: ['test/chaos/main.ts'],
+  mutation: ['test/mutation/mutate.ts'],
+  flood: ['test/perf/flood.ts'],
 };
 
 const [name, ...rest] = process.argv.slice(2);

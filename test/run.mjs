@@ -11,6 +11,12 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = (path) => join(root, 'node_modules', path);
+const jest = [
+  '--experimental-vm-modules',
+  '--disable-warning=ExperimentalWarning',
+  bin('jest/bin/jest.js'),
+  '--colors=false',
+];
 const node = process.execPath;
 
 const run = (args, options = {}) =>
@@ -48,15 +54,39 @@ const checks = [
   ],
   ['contracts match their sources', ['bridge/contracts/compile.ts', '--check']],
   ['repository', ['test/checkRepository.ts']],
+  ['each mutation has its line', ['test/mutation/mutate.ts', '--check']],
 ];
 
-const runChecks = async () => {
+/** Bounded versions of what has a script of its own. */
+const toolRuns = [
+  ['four mutations are caught (all of them: npm run mutation)', ['test/mutation/mutate.ts', '--sample', '4']],
+  ['branch coverage of consensus/ is at least 98 %', coverageOf('consensus', 98)],
+];
+
+/** Its own unit tests alone; the seeded runs would only add what they happen to reach. */
+function coverageOf(folder, branches) {
+  return [
+    ...jest,
+    '--coverage',
+    '--coverageProvider=v8',
+    `--coverageDirectory=${join(tmpdir(), 'causeway-coverage')}`,
+    `--collectCoverageFrom=${folder}/**/*.ts`,
+    '--collectCoverageFrom=!**/*.d.ts',
+    '--coverageReporters=text',
+    `--coverageThreshold={"global":{"branches":${branches}}}`,
+    '--testPathIgnorePatterns=simulation',
+    '--',
+    `test/unit/${folder}/`,
+  ];
+}
+
+const runSteps = async (steps) => {
   const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const [name, args] of checks) {
+  for (const [name, args] of steps) {
     const started = Date.now();
     const { code, output } = await run(args, { quiet: true });
     const seconds = ((Date.now() - started) / 1000).toFixed(1);
-    console.log(`${code === 0 ? '✓' : '✗'} check: ${name} (${seconds} s)`);
+    console.log(`${code === 0 ? '✓' : '✗'} ${name} (${seconds} s)`);
     if (code === 0) counts.passed++;
     else {
       counts.failed++;
@@ -68,9 +98,9 @@ const runChecks = async () => {
 
 /** Real processes and chains need both cores to themselves; unit tests do not. */
 const suites = [
-  ['unit and contract tests', ['test/unit', 'test/contracts'], ['--maxWorkers=2']],
+  ['unit and contract tests', ['test/unit', 'test/contracts', 'test/faults'], ['--maxWorkers=2']],
   ['simulation', ['test/sim'], ['--runInBand', '--verbose']],
-  ['end-to-end tests', ['test/e2e'], ['--runInBand', '--verbose']],
+  ['end-to-end tests', ['test/e2e', 'test/chaos'], ['--runInBand', '--verbose']],
 ];
 
 const runJest = async (name, patterns, options) => {
@@ -78,19 +108,9 @@ const runJest = async (name, patterns, options) => {
   const file = join(folder, 'result.json');
   console.log(`\n${name}`);
   try {
-    const { code } = await run(
-      [
-        '--experimental-vm-modules',
-        '--disable-warning=ExperimentalWarning',
-        bin('jest/bin/jest.js'),
-        '--colors=false',
-        '--json',
-        `--outputFile=${file}`,
-        ...options,
-        ...patterns,
-      ],
-      { quiet: false },
-    );
+    const { code } = await run([...jest, '--json', `--outputFile=${file}`, ...options, ...patterns], {
+      quiet: false,
+    });
     const result = JSON.parse(readFileSync(file, 'utf8'));
     // A suite that fails to load has no test that could fail.
     const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
@@ -109,10 +129,11 @@ const runJest = async (name, patterns, options) => {
 
 const patterns = process.argv.slice(2);
 const results = [];
-if (patterns.length === 0 || patterns[0] === 'check') results.push(await runChecks());
-if (patterns.length === 0)
+if (patterns.length === 0 || patterns[0] === 'check') results.push(await runSteps(checks));
+if (patterns.length === 0) {
   for (const [name, folders, options] of suites) results.push(await runJest(name, folders, options));
-else if (patterns[0] !== 'check')
+  results.push(await runSteps(toolRuns));
+} else if (patterns[0] !== 'check')
   results.push(await runJest('selected tests', patterns, ['--runInBand', '--verbose']));
 
 const total = results.reduce(

@@ -57,8 +57,6 @@ const parseOptions = () => {
 
 const createLinks = async (wanted: string | undefined, { ports }: Devnet): Promise<Links> => {
   const options = { validators: VALIDATORS.length, p2pPorts: ports.validatorP2p, l1Port: ports.l1 };
-  if (wanted !== undefined && wanted !== 'namespaces' && wanted !== 'proxies')
-    fail(`expected namespaces or proxies for --links, found "${wanted}"`);
   const useNamespaces = wanted === undefined ? await canMakeNamespaces() : wanted === 'namespaces';
   if (!useNamespaces && wanted === undefined)
     say('No network namespaces here (they need root and iproute2): TCP proxies between the validators.');
@@ -71,6 +69,8 @@ const main = async (): Promise<void> => {
   const kills = numberOf('kills', values.kills);
   const recoveryMs = numberOf('recovery-ms', values['recovery-ms']);
   const faults = faultsOf(values.faults);
+  if (values.links !== undefined && values.links !== 'namespaces' && values.links !== 'proxies')
+    fail(`expected namespaces or proxies for --links, found "${values.links}"`);
   say(`seed ${seed}: npm run chaos -- --seed ${seed} --kills ${kills} --faults ${values.faults}`);
   say('Starting a devnet for keys, genesis and L1…');
   const devnet = await startDevnet();

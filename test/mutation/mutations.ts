@@ -281,4 +281,112 @@ export const MUTATIONS: readonly Mutation[] = [
       '{ first: second, isConflictReported: true }',
     ],
   ]),
+  ...inFile('node/consensus/guard.ts', [
+    ['the guard goes back', 'if (order < 0)', 'if (order < -1_000_000)'],
+    [
+      'another digest for one step is signed',
+      'if (state.signature !== null && state.digest === request.digest) return state.signature;\n    throw',
+      'if (state.signature !== null) return state.signature;\n    throw',
+    ],
+    [
+      'an equal request is refused',
+      'state.signature !== null && state.digest === request.digest',
+      'state.signature === null && state.digest === request.digest',
+    ],
+    [
+      'a height that peers knew more of is signed',
+      'if (state.learned && state.height === request.height)',
+      'if (state.learned && state.height > request.height)',
+    ],
+    [
+      'the lock is left without a polka (RULES 13)',
+      'if (polkaRound === null || polkaRound < lock.round)',
+      'if (polkaRound !== null && polkaRound < lock.round)',
+    ],
+    [
+      'the lock is left by an older polka (RULES 13)',
+      'if (polkaRound === null || polkaRound < lock.round)',
+      'if (polkaRound === null)',
+    ],
+    [
+      'a precommit needs no polka of its round',
+      "if (step === 'precommit' && polkaRound !== round)",
+      "if (step === 'precommit' && polkaRound === undefined)",
+    ],
+    [
+      'a precommit for nil drops the lock',
+      "const lock = step === 'precommit' && valueId !== null ? { round, valueId } : kept;",
+      "const lock = step === 'precommit' ? (valueId === null ? null : { round, valueId }) : kept;",
+    ],
+    [
+      'the lock of the height before is kept',
+      'const kept = state.height === height ? state.lock : null;\n  const lock = step',
+      'const kept = state.lock;\n  const lock = step',
+    ],
+    [
+      'rounds are compared before heights',
+      'if (a.height !== b.height) return a.height < b.height ? -1 : 1;',
+      '',
+    ],
+    [
+      'a broken slot counts',
+      'if (crc32(slice(0, SLOT_BYTES - 4)) !== view.getUint32(SLOT_BYTES - 4)) return null;',
+      '',
+    ],
+    ['a signature leaves before it is synced (RULES 12)', 'await file.sync();\n    } catch', '} catch'],
+    ['both slots are the same place', 'SLOT_OFFSETS[Number((sequence + 1n) % 2n)]!', 'SLOT_OFFSETS[0]'],
+    [
+      'another validator’s guard is used',
+      'found.genesisHash === owner.genesisHash && found.validator === owner.validator',
+      'found.genesisHash === owner.genesisHash',
+    ],
+  ]),
+  ...inFile('node/consensus/wal.ts', [
+    [
+      'a record is taken without its checksum',
+      'return isWhole ? { body, durable: view.getBigUint64(at + 4), end } : null;',
+      'return { body, durable: view.getBigUint64(at + 4), end };',
+    ],
+    [
+      'a torn tail counts as corruption',
+      'if (durable > BigInt(badAt) && durable <= BigInt(at)',
+      'if (durable <= BigInt(at)',
+    ],
+    [
+      'corruption counts as a torn tail',
+      "if (wasDurable(image, at)) throw corrupt(name, at, 'a broken record');",
+      '',
+    ],
+    ['a torn tail is not cut off', 'await file.truncate(contents.endBytes);', ''],
+    [
+      'a sync does not sync',
+      'await open.file!.sync();\n    open.durableBytes = end;',
+      'open.durableBytes = end;',
+    ],
+    [
+      'records say that they are durable too early',
+      'frameRecord(encodeWalRecord(record), log.durableBytes, log.salt)',
+      'frameRecord(encodeWalRecord(record), log.sizeBytes + log.pendingBytes, log.salt)',
+    ],
+    [
+      'the log of another chain is read',
+      'header.height !== height || header.genesisHash !== genesisHash',
+      'header.height !== height',
+    ],
+    ['old logs are never removed', 'if (old !== null && old + 1n < height) await disk.remove(name);', ''],
+    ['the log of the height before is removed', 'old + 1n < height', 'old < height'],
+    ['writing goes on after an error', 'if (broken !== null) throw broken;\n    try {', 'try {'],
+  ]),
+  ...inFile('node/consensus/lookBack.ts', [
+    [
+      'a new guard signs below where peers work',
+      'if (this.#isStrict && this.#isDecided(set, height)) return false;',
+      '',
+    ],
+    [
+      'peers that did not say where they are count',
+      'return !this.#isStrict || this.#heights.has(validator);',
+      'return true;',
+    ],
+  ]),
 ];

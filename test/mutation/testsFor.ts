@@ -3,7 +3,9 @@ const RULES: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ['consensus/', ['test/unit/consensus/']],
   [
     'node/consensus/',
-    ['guard', 'wal', 'recovery', 'lookBack', 'host'].map((name) => `test/unit/node/consensus/${name}`),
+    ['guard.test', 'wal', 'guard', 'recovery', 'lookBack', 'host'].map(
+      (name) => `test/unit/node/consensus/${name}`,
+    ),
   ],
 ];
 
