@@ -975,3 +975,52 @@ describe('what the host reads', () => {
     expect(before).toEqual(copy);
   });
 });
+
+describe('inputs of another height, in every form', () => {
+  test('our own vote and proposal of another height, and their timeouts, change nothing', () => {
+    const scenario = createScenario();
+    scenario.start();
+    const before = scenario.state();
+    const effects = scenario.feed(
+      { type: 'ownVote', vote: vote('prevote', 3, 0, A, { height: HEIGHT + 1n }) },
+      { type: 'ownProposal', proposal: proposal(3, 3, payload('a'), { height: HEIGHT + 1n }) },
+      { type: 'timeout', timeout: { kind: 'propose', height: HEIGHT - 1n, round: 0 } },
+    );
+    expect(effects).toEqual([]);
+    expect(scenario.state()).toBe(before);
+  });
+
+  test('a second certificate does not replace the first one that waits for its payload', () => {
+    const scenario = createScenario();
+    scenario.start();
+    const sealed = (name: string) => ({
+      height: HEIGHT,
+      round: 0,
+      valueId: value(name),
+      signatures: [0, 1, 2].map((index) => ({ validator: addressOf(index), signature: SIGNATURE })),
+    });
+    scenario.feed({ type: 'certificate', certificate: sealed('a') });
+    scenario.feed({ type: 'certificate', certificate: sealed('b') });
+    scenario.derive('b');
+    expect(ofType(scenario.derive('a'), 'decide')).toHaveLength(1);
+  });
+
+  test('a polka that nobody has is not found for the guard', () => {
+    const scenario = createScenario();
+    scenario.start();
+    scenario.prevotes(0, A, 0, 1);
+    expect(polkaFor(scenario.state(), A)).toBeNull();
+  });
+
+  test('when a value is derived from two payloads, the first one serves', () => {
+    const scenario = createScenario();
+    scenario.start();
+    scenario.derive('a');
+    scenario.feed({
+      type: 'derived',
+      payloadHash: payload('b'),
+      value: { valid: true, valueId: A },
+    });
+    expect(scenario.state().payloads.get(A)).toBe(payload('a'));
+  });
+});
