@@ -4,7 +4,7 @@
  * A boundary is the moment before or after a disk operation, a signature, a message or a commit of one validator; the
  * other three die in whatever they are in the middle of. The checker watches each run from outside.
  */
-import type { Keep, Plan } from '#test/sim/plan.ts';
+import type { Keep, Plan, ValidatorPlan } from '#test/sim/plan.ts';
 import type { SimNode } from '#test/sim/simNode.ts';
 import { World } from '#test/sim/world.ts';
 import { quietPlan } from './quietPlan.ts';
@@ -16,11 +16,18 @@ const DOWN_MS = 100;
 
 type Boundary = { readonly validator: number; readonly effect: number };
 
+/** Disks and signers take their time, so that the others are in the middle of something too. */
+const BUSY: Partial<ValidatorPlan> = { syncMs: [0, 40], signerMs: [0, 40] };
+
 const planOf = (boundary: Boundary | null, keep: Keep): Plan =>
-  quietPlan({
-    seed: 27,
-    faults: boundary === null ? [] : [{ type: 'crash', ...boundary, keep, downMs: DOWN_MS }],
-  });
+  quietPlan(
+    {
+      seed: 27,
+      network: { delayMs: [1, 5], loss: 0, duplicate: 0 },
+      faults: boundary === null ? [] : [{ type: 'crash', ...boundary, keep, downMs: DOWN_MS }],
+    },
+    [BUSY, BUSY, BUSY, BUSY],
+  );
 
 /** Whoever is to die takes the others along. */
 class Together extends World {

@@ -32,7 +32,7 @@ test('24 · a full disk stops the signing, not the following', async () => {
 });
 
 test.each([5_000, -5_000])('33 · a clock that is %i ms off on one node: progress', async (skewMs) => {
-  const result = await runPlan(quietPlan({ seed: 33 }, { skewMs }));
+  const result = await runPlan(quietPlan({ seed: 33 }, [{ skewMs }]));
   expect(result).toMatchObject({ violation: null, heights: 12 });
   // Three agree on the time: what fails is at most the round that the fourth proposes.
   expect(result.maxRound).toBeLessThanOrEqual(1);

@@ -10,8 +10,8 @@ const SOUND: ValidatorPlan = {
   derivationMs: 1,
 };
 
-/** Four with equal power. @param first what is special about the first of them */
-export const quietPlan = (changes: Partial<Plan>, first: Partial<ValidatorPlan> = {}): Plan => ({
+/** Four with equal power. @param special what is not usual about each of them */
+export const quietPlan = (changes: Partial<Plan>, special: readonly Partial<ValidatorPlan>[] = []): Plan => ({
   seed: 1,
   signatures: 'secp256k1',
   heights: 12,
@@ -21,7 +21,7 @@ export const quietPlan = (changes: Partial<Plan>, first: Partial<ValidatorPlan> 
   emptyBlockIntervalMs: 100,
   transactionEveryMs: null,
   network: { delayMs: [1, 10], loss: 0, duplicate: 0 },
-  validators: [{ ...SOUND, ...first }, SOUND, SOUND, SOUND],
+  validators: [0, 1, 2, 3].map((index) => ({ ...SOUND, ...special[index] })),
   epochs: [{ fromHeight: 1, powers: [1, 1, 1, 1] }],
   faults: [],
   ...changes,

@@ -12,7 +12,7 @@ test('equal powers take turns in the order of their addresses', () => {
   expect([0, 1, 2, 3, 4].map((round) => proposerAt(set, 4n, round))).toEqual([0, 1, 2, 3, 0].map(addressOf));
 });
 
-test('the turns of a heavy validator are spread out, as smooth weighted round-robin spreads them', () => {
+test('the turns of a heavy validator are spread out, as smooth weighted round-robin spreads them (RULES 18)', () => {
   expect([...proposerSequence(setOf([5n, 1n, 1n]))]).toEqual([0, 0, 1, 0, 2, 0, 0]);
 });
 

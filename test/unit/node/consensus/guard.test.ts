@@ -63,7 +63,7 @@ test('refuses everything at the place where it was initialised', async () => {
   expect(await refusal(guard, request(0n, 0, 'proposal', ZERO_HASH))).toBe('GUARD_CONFLICT');
 });
 
-test('a prevote for another value than the lock needs a polka from a round not below it', async () => {
+test('a prevote for another value than the lock needs a polka from a round not below it (RULES 13)', async () => {
   const { guard } = await fresh();
   await guard.release(request(5n, 2, 'precommit', hashOf(1), hashOf(0xaa), 2), sign(1));
   expect(await refusal(guard, request(5n, 3, 'prevote', hashOf(2), hashOf(0xbb)))).toBe('GUARD_LOCKED');
@@ -93,7 +93,7 @@ test('the lock outlives nil precommits, restarts, and ends with its height', asy
   expect(again.state().lock).toBeNull();
 });
 
-test('the signature is durable before it is released: after a crash the same digest gets the same signature', async () => {
+test('the signature is durable before it is released: after a crash the same digest gets the same signature (RULES 12)', async () => {
   const { disk, guard } = await fresh();
   expect(await guard.release(request(5n, 0, 'prevote', hashOf(1)), sign(1))).toBe(signatureOf(1));
   disk.crash();

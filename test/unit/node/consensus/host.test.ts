@@ -221,7 +221,7 @@ test('an accepted checkpoint on the L1 that is not our block halts the node', as
   await cluster.stopAll();
 });
 
-test('a connected graph suffices: four validators in a line commit, also after a restart', async () => {
+test('a connected graph suffices: four validators in a line commit, also after a restart (RULES 16)', async () => {
   const cluster = new Cluster({ seed: 22 });
   const at = (name: string): number => Number(name.slice(1));
   await cluster.startAll();

@@ -33,7 +33,7 @@ const judge = (change: Partial<ValidDerivation>, context: Partial<JudgeContext> 
   );
 const importing = { imports: true, carriesImport: true };
 
-test('a fresh payload after round 0 carries no import, even if our view covers it', () => {
+test('a fresh payload after round 0 carries no import, even if our view covers it (RULES 10)', () => {
   expect(judge(importing, { round: 1, depositHashAt: () => hashOf(5) })).toMatchObject({
     accepted: false,
     retry: 'never',
@@ -61,7 +61,7 @@ test('gas limits halve with each round, down to a thousandth', () => {
   expect(judge({ gasLimitSum: 29_297n }, { round: 5_000 })).toMatchObject({ accepted: false });
 });
 
-test('a timestamp up to 500 ms ahead is accepted, one further ahead waits for the clock', () => {
+test('a timestamp up to 500 ms ahead is accepted, one further ahead waits for the clock (RULES 11)', () => {
   const timestamp = DERIVATION.timestamp + 1n;
   expect(judge({ timestamp }, { nowMs: NOW_MS + 499 })).toMatchObject({ accepted: false, retry: 'clock' });
   expect(judge({ timestamp }, { nowMs: NOW_MS + 500 })).toEqual({ accepted: true });

@@ -25,7 +25,7 @@ const answer = (lookBack: LookBack, validator: never, nowMs: number, height = 1n
   lookBack.noteHeight(validator, height);
 };
 
-test('a new or older guard waits for more than a third, a current one for one answer; both a second for the others', () => {
+test('a new or older guard waits for more than a third, a current one for one answer; both a second for the others (RULES 14)', () => {
   const strict = new LookBack(DOMAIN, self, true);
   const current = new LookBack(DOMAIN, self, false);
   for (const lookBack of [strict, current]) {

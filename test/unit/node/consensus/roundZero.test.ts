@@ -14,7 +14,7 @@ const setUp = () => {
   return { clock, started, work, roundZero };
 };
 
-test('without work round 0 starts when the empty-block interval has passed, once', async () => {
+test('without work round 0 starts when the empty-block interval has passed, once (RULES 17)', async () => {
   const { clock, started, roundZero } = setUp();
   roundZero.arm(10_000);
   await clock.advance(1_999);
@@ -23,7 +23,7 @@ test('without work round 0 starts when the empty-block interval has passed, once
   expect(started).toEqual([12_000]);
 });
 
-test('work that waits starts it when the block interval has passed, not before', async () => {
+test('work that waits starts it when the block interval has passed, not before (RULES 17)', async () => {
   const { clock, started, work, roundZero } = setUp();
   roundZero.arm(10_000);
   await clock.advance(100);

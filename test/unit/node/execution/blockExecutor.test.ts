@@ -88,7 +88,38 @@ describe('a block executor', () => {
     expect(await computeGenesisRoot(genesis.accounts)).toBe(genesis.stateRoot);
   });
 
-  describe('calls a payload invalid', () => {
+  test('derives one block, whatever the clock, the order of the locale and what was derived before (RULES 1)', async () => {
+    // One transaction creates three contracts that destroy themselves, which the EVM library sorts by locale.
+    const create = '6002601e5ff050';
+    const data = `0x6130ff5f52${create.repeat(3)}00` as const;
+    const destroying = payload([
+      await signTransaction(alice, { nonce: 0, data, gas: 1_000_000n }),
+      await transfer(bob, 0),
+    ]);
+    const { valueId, receiptHashes } = requireValid(await executor.derive(destroying));
+    const otherFolder = await temporaryFolder();
+    const other = await BlockExecutor.open({ dataDir: otherFolder.path, genesis });
+    const { localeCompare } = String.prototype;
+    const { now } = Date;
+    let isAsked = false;
+    try {
+      String.prototype.localeCompare = function (that: string): number {
+        isAsked = true;
+        return -localeCompare.call(this, that);
+      };
+      Date.now = () => 0;
+      requireValid(await other.derive(payload([await transfer(alice, 0), await transfer(bob, 0)])));
+      expect(requireValid(await other.derive(destroying))).toMatchObject({ valueId, receiptHashes });
+    } finally {
+      String.prototype.localeCompare = localeCompare;
+      Date.now = now;
+      await other.close();
+      await otherFolder.remove();
+    }
+    expect(isAsked).toBe(true);
+  });
+
+  describe('calls a payload invalid (RULES 2)', () => {
     test.each<[string, () => Promise<Payload> | Payload, string]>([
       [
         'on another parent',
@@ -131,7 +162,7 @@ describe('a block executor', () => {
     });
   });
 
-  describe('drops a transaction', () => {
+  describe('drops a transaction (RULES 2)', () => {
     test.each<[string, () => Promise<Uint8Array>, string]>([
       ['with a nonce too high', () => transfer(alice, 1), 'NONCE_TOO_HIGH'],
       ['its sender cannot pay for', () => transfer(alice, 0, { value: 10n ** 21n }), 'INSUFFICIENT_FUNDS'],
@@ -215,7 +246,7 @@ describe('a block executor', () => {
     ]);
   });
 
-  test('gives tips to the fee recipient and base fees of ordinary gas to the treasury', async () => {
+  test('gives tips to the fee recipient and base fees of ordinary gas to the treasury (RULES 7)', async () => {
     await commit([await importFrom(relayer), await transfer(alice, 0), await transfer(bob, 0)]);
     expect(await executor.balanceOf(PREDEPLOYS.treasury)).toBe(2n * 21_000n * GWEI);
     expect(await executor.balanceOf(FEE_RECIPIENT)).toBe(2n * 21_000n * GWEI);
@@ -244,7 +275,7 @@ describe('a block executor', () => {
     for (const committed of [{ block, receipts }, second]) await expectStandardRoots(committed);
   });
 
-  describe('at the end of an epoch', () => {
+  describe('at the end of an epoch (RULES 20)', () => {
     const setPending = (power: bigint, broken = false): Genesis['accounts'] => {
       const changed = genesis.validators.validators.map((validator) => ({ ...validator, power }));
       const entries = validatorListEntries('pending', broken ? [...changed].reverse() : changed);
@@ -291,7 +322,7 @@ describe('a block executor', () => {
     });
   });
 
-  test('derives the stripped payload to the same block (random payloads)', async () => {
+  test('derives the stripped payload to the same block (random payloads, RULES 2)', async () => {
     const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
     const random = seededRandom(seed);
     for (let run = 0; run < 12; run++) {

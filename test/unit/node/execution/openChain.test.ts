@@ -87,7 +87,7 @@ describe('a chain', () => {
     expect((await chain.account(PREDEPLOYS.treasury, 1n))?.balance).toBe(21_000n * GWEI);
   });
 
-  test('has a standard header whose hash any library computes', async () => {
+  test('has a standard header whose hash any library computes (RULES 6)', async () => {
     await commitPayload(chain, genesis, payloadOn(chain));
     const parent = chain.head().block;
     const { block } = await commitPayload(chain, genesis, payloadOn(chain, [], 0n));
@@ -108,7 +108,7 @@ describe('a chain', () => {
     expect(toHex(fields[20]!)).toBe('0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
   });
 
-  test('writes parent hash and parent valueId where EIP-2935 and EIP-4788 look for them', async () => {
+  test('writes parent hash and parent valueId where EIP-2935 and EIP-4788 look for them (RULES 6)', async () => {
     const { block } = await commitPayload(chain, genesis, payloadOn(chain));
     const slot = (value: bigint) => `0x${value.toString(16).padStart(64, '0')}` as Hash;
     expect(await chain.storageAt(PREDEPLOYS.historyStorage, slot(0n), 1n)).toBe(genesis.genesisHash);

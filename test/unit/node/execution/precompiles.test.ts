@@ -27,7 +27,7 @@ test("precompiles give the answers and gas of go-ethereum's vectors", async () =
   expect(vectors.length).toBeGreaterThan(90);
 });
 
-test('the self-test passes here, and refuses a precompile that answers otherwise', async () => {
+test('the self-test passes here, and refuses a precompile that answers otherwise (RULES 5)', async () => {
   await runSelfTest(machine);
   const { precompiles } = machine.vm.evm;
   const key = '01'.padStart(40, '0');

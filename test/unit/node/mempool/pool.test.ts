@@ -306,7 +306,7 @@ describe('imports of deposits', () => {
   });
 });
 
-describe('an account with a delegation', () => {
+describe('an account with a delegation (RULES 17)', () => {
   const delegated = concatBytes(Uint8Array.of(0xef, 0x01, 0x00), new Uint8Array(20).fill(1));
 
   test('has one pending transaction, which can be replaced', async () => {

@@ -237,7 +237,7 @@ test('39 · a peer that serves a forged block is shut out, the rest of its block
   expect(faults).toHaveLength(1);
 }, 120_000);
 
-describe('a chain that the L1 contradicts', () => {
+describe('a chain that the L1 contradicts (RULES 22)', () => {
   test('is refused before anything of it is imported, and halts the node when the majority certified it', async () => {
     const a = await startNode(0, source, []);
     const chain = await openFresh();
