@@ -48,7 +48,7 @@ export const addToTally = (
       },
       conflict: null,
     };
-  if (first.valueId === vote.valueId) return { tally, conflict: null };
+  if (first.valueId === vote.valueId) return { tally: withHint(tally, first, vote), conflict: null };
   const others = tally.extra.filter(({ validator }) => validator === vote.validator);
   const isKnown = others.some(({ valueId }) => valueId === vote.valueId);
   const isWanted = others.length === 0 || isSupported(powerFor(tally, vote.valueId));
@@ -62,6 +62,15 @@ export const addToTally = (
     conflict: others.length === 0 ? { first, second: vote } : null,
   };
 };
+
+/** A vote that came without the hint of its payload gains it when it comes again with one (RULES 19). */
+const withHint = (tally: Tally, known: SignedVote, vote: SignedVote): Tally =>
+  known.payloadHash === null && vote.payloadHash !== null
+    ? {
+        ...tally,
+        first: new Map(tally.first).set(vote.validator, { ...known, payloadHash: vote.payloadHash }),
+      }
+    : tally;
 
 const addPower = (tally: Tally, valueId: Hash, power: bigint): ReadonlyMap<Hash, bigint> =>
   new Map(tally.powerByValue).set(valueId, powerFor(tally, valueId) + power);

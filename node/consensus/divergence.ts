@@ -3,7 +3,7 @@
  *
  * Pure. It differs when a value has a quorum of precommits (or a certificate), validators with more than 1/3 of the
  * power say that this value comes from a payload, and that payload derived to something else here. The hints are
- * unsigned, but one of more than 1/3 is honest.
+ * unsigned, so intake.ts keeps one only as its own validator sent it; then one of more than 1/3 is honest.
  */
 import type { DerivedValue } from '#consensus/engine.ts';
 import { type HeightState, keptRounds, keptVotes, payloadOf } from '#consensus/heightState.ts';

@@ -5,6 +5,7 @@
  * own the reasoning (divergence.ts).
  */
 import { checkpointToValueId } from '#consensus/digests.ts';
+import { payloadOf } from '#consensus/heightState.ts';
 import type { Asking } from '#node/consensus/asking.ts';
 import { explainDivergence, findDivergence } from '#node/consensus/divergence.ts';
 import type { HeightLife } from '#node/consensus/heightLife.ts';
@@ -33,6 +34,9 @@ export class ForkWatch {
     this.#deps.loop.supervise(
       (async () => {
         const theirs = life.answers.get(divergence.valueId) ?? (await this.#askForTheirs(life, divergence));
+        life.explaining = false;
+        // While peers were asked, the height may have ended, or another payload have derived to the value.
+        if (life.over || payloadOf(this.#deps.loop.state, divergence.valueId) !== null) return;
         const ours = life.payloads.derivation(divergence.payloadHash);
         this.#deps.loop.halt('DIVERGENCE', explainDivergence(life.height, divergence, ours, theirs));
       })(),

@@ -3,12 +3,13 @@
  *
  * Owns budgets, decoding, dropping what was seen (before any recovery), authentication, the buffer for the next
  * height, and the faults that peers are charged with. Does not own what an input means. Never throws on a peer's bytes.
+ * The hint of a vote is unsigned: it passes only when the vote's own validator sends it, so nobody speaks for others.
  */
 import { authenticateProposal, authenticateVote } from '#consensus/authenticate.ts';
 import { verifyCommitCertificate } from '#consensus/certificate.ts';
 import { payloadToHash } from '#consensus/digests.ts';
 import type { Misbehaviour } from '#consensus/evidence.ts';
-import type { Hash } from '#consensus/primitives.ts';
+import type { Address, Hash } from '#consensus/primitives.ts';
 import { proposerAt } from '#consensus/proposer.ts';
 import type {
   CommitCertificate,
@@ -55,7 +56,8 @@ export class Intake {
   readonly #hooks: IntakeHooks;
   readonly #budgets: PeerBudgets;
   readonly #future = new FutureMessages<Peer>();
-  #seen = new Set<string>();
+  /** What was taken in, and whose it is. */
+  #seen = new Map<string, Address>();
   #ahead = new Map<string, number>();
 
   constructor(
@@ -84,14 +86,14 @@ export class Intake {
 
   /** Begins with an empty memory and gives out what came early for this height. */
   enterHeight(height: bigint): void {
-    this.#seen = new Set();
+    this.#seen = new Map();
     this.#ahead = new Map();
     for (const { peer, message } of this.#future.take(height)) this.#decodeAndDispatch(peer, message);
   }
 
   /** What the engine had no room for may be needed in the new round: it is taken again. */
   enterRound(): void {
-    this.#seen = new Set();
+    this.#seen = new Map();
     this.#ahead = new Map();
   }
 
@@ -153,15 +155,20 @@ export class Intake {
 
   #vote(peer: Peer, message: VoteMessage, set: ValidatorSet): void {
     const key = `${message.type}:${message.round}:${message.valueId}:${message.signature}`;
-    if (this.#seen.has(key)) return;
+    const firstHandKey = `first-hand:${key}`;
+    const signer = this.#seen.get(key);
+    // What a relay brought may come once more from its signer, with the hint.
+    if (signer !== undefined && (signer !== peer.validator || this.#seen.has(firstHandKey))) return;
     const vote = authenticateVote(this.#domain, message, message.signature, message.payloadHash);
     if (vote === null || !isMember(set, vote.validator)) {
       this.#fault(peer, 'invalid', 'vote without a signature of a validator');
       return;
     }
-    if (!this.#isWithinAhead(vote.validator, vote.round)) return;
-    this.#remember(key);
-    this.#hooks.onVote(vote);
+    if (signer === undefined && !this.#isWithinAhead(vote.validator, vote.round)) return;
+    const isFirstHand = vote.validator === peer.validator;
+    this.#remember(key, vote.validator);
+    if (isFirstHand) this.#remember(firstHandKey, vote.validator);
+    this.#hooks.onVote(isFirstHand ? vote : { ...vote, payloadHash: null });
   }
 
   #proposal(peer: Peer, message: ProposalMessage, set: ValidatorSet): void {
@@ -173,7 +180,7 @@ export class Intake {
       return;
     }
     if (!this.#isWithinAhead(proposal.proposer, proposal.round)) return;
-    this.#remember(key);
+    this.#remember(key, proposal.proposer);
     this.#hooks.onProposal(proposal);
   }
 
@@ -189,7 +196,7 @@ export class Intake {
       this.#fault(peer, 'invalid', `certificate ${result.code}: ${result.reason}`);
       return;
     }
-    this.#remember(key);
+    this.#remember(key, peer.validator!);
     this.#hooks.onCertificate(certificate);
   }
 
@@ -202,9 +209,9 @@ export class Intake {
     return true;
   }
 
-  #remember(key: string): void {
+  #remember(key: string, author: Address): void {
     if (this.#seen.size >= MAX_SEEN) this.#seen.clear();
-    this.#seen.add(key);
+    this.#seen.set(key, author);
   }
 
   #fault(peer: Peer, fault: PeerFault, detail: string): void {

@@ -113,7 +113,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     [
       'the same vote again is a conflict',
-      'if (first.valueId === vote.valueId) return { tally, conflict: null };',
+      'if (first.valueId === vote.valueId) return { tally: withHint(tally, first, vote), conflict: null };',
       '',
     ],
     [

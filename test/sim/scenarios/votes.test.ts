@@ -15,6 +15,7 @@ import {
   isVote,
   others,
   Puppet,
+  proposalsBy,
   proposers,
   roundOf,
   signVoteWith,
@@ -37,6 +38,29 @@ test('3 · prevote equivocation: the first counts, and there is evidence', async
   two.vote(target, { ...prevote, valueId: NIL });
   await cluster.clock.advance(1_000);
   expect(target.host!.status()).toMatchObject({ round: 0, step: 'precommit' });
+  await cluster.stopAll();
+});
+
+test('a liar that resends honest votes with a forged hint makes nobody believe that its execution differs', async () => {
+  const { cluster, target, puppets } = await hostAmongPuppets(31);
+  const [one, two, three] = puppets;
+  const { block } = target.chain.head();
+  const { payloadHash } = proposalsBy(cluster, one.member)[0]!;
+  // A value that no payload here derives to gathers a quorum of precommits, and the liar says whence it came.
+  const precommit = {
+    type: 'precommit',
+    height: block.height + 1n,
+    round: 0,
+    valueId: hashOf(0xee),
+  } as const;
+  for (const { member } of [one, two, three])
+    one.send(target, { type: 'vote', vote: { ...signVoteWith(member.key, precommit), payloadHash } });
+  await cluster.clock.advance(5_000);
+  expect(target.halts).toEqual([]);
+  // Of more than 1/3 that say so themselves one is honest (RULES 19).
+  two.send(target, { type: 'vote', vote: { ...signVoteWith(two.member.key, precommit), payloadHash } });
+  await cluster.clock.advance(5_000, () => target.halts.length > 0);
+  expect(target.halts).toMatchObject([{ code: 'DIVERGENCE' }]);
   await cluster.stopAll();
 });
 

@@ -33,6 +33,16 @@ const voteArbitrary = fc
   })
   .map(({ type, validator, round, valueId }) => vote(type, validator, round, valueId));
 
+test('a vote that came without the hint of its payload gains the first that comes, and counts once', () => {
+  const bare = { ...vote('prevote', 1, 0, value('a')), payloadHash: null };
+  const [first, second] = [value('p'), value('q')].map((payloadHash) => ({ ...bare, payloadHash }));
+  const kept = add(EMPTY_KEEPER, bare);
+  const hinted = add(kept, first!);
+  expect(votesIn(tallyOf(hinted, 0, 'prevote'))).toEqual([first]);
+  expect(tallyOf(hinted, 0, 'prevote').power).toBe(2n);
+  for (const again of [bare, first!, second!]) expect(add(hinted, again)).toBe(hinted);
+});
+
 test('the sums are those of the votes that are kept, in any order, and memory is bounded', () => {
   fc.assert(
     fc.property(fc.array(voteArbitrary, { maxLength: 120 }), (votes) => {

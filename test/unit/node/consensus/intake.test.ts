@@ -103,6 +103,29 @@ test('the same vote is taken once, whoever relays it', () => {
   expect(votes[0]).toMatchObject({ validator: KEYS[1]!.address, payloadHash: hashOf(8) });
 });
 
+test('a relayed vote counts without its hint: only the vote’s own validator says where its value comes from', () => {
+  const { intake, votes, position } = setUp();
+  const vote = signedVote({ type: 'prevote', height: 5n, round: 2, valueId: hashOf(7) }, 2, hashOf(8));
+  const from = (index: number, hint: number) =>
+    intake.receive(
+      { ...PEER, peerId: `p${index}`, validator: KEYS[index]!.address },
+      encodeMessage({ type: 'vote', vote: { ...vote, payloadHash: hashOf(hint) } }),
+    );
+  from(1, 9);
+  from(3, 9);
+  expect(votes).toEqual([{ ...vote, payloadHash: null }]);
+  // Its signer may bring the hint later, once.
+  for (const hint of [8, 9]) from(2, hint);
+  from(3, 9);
+  expect(votes.slice(1)).toEqual([vote]);
+  // What waited for its height is no different.
+  position.height = 4n;
+  from(1, 9);
+  position.height = 5n;
+  intake.enterHeight(5n);
+  expect(votes.slice(2)).toEqual([{ ...vote, payloadHash: null }]);
+});
+
 test('a flood is cut off by the peer’s own budget, which refills; other peers are not affected', () => {
   const { intake, faults, votes, clock } = setUp();
   const message = prevote(5n, 0);
