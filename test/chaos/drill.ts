@@ -140,7 +140,7 @@ export const runDrill = async (devnet: Devnet, links: Links, options: DrillOptio
     await begin();
     for (const [index, { trouble, pauseMs }] of steps.entries()) {
       say(`${index + 1}/${steps.length} ${describe(trouble)}`);
-      await inflict(network, trouble, seed + index);
+      await inflict(network, trouble, seed + index).catch((error: Error) => findings.unshift(error.message));
       if (findings.length > 0) break;
       await pause(pauseMs);
     }
