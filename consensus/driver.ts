@@ -264,6 +264,7 @@ const ask = (state: HeightState, request: Request): Transition | null =>
 /** Gives the round machine one input and turns what comes out into effects. */
 export const advance = (state: HeightState, input: RoundInput): Transition => {
   const { state: round, outputs } = applyRound(state.round, input);
+  if (round === state.round && outputs.length === 0) return { state, effects: [] };
   const moved: HeightState = { ...state, round };
   return {
     state: round.round > state.round.round ? forgetOldRounds(moved) : moved,

@@ -14,11 +14,11 @@ import { advance, settle, type Transition } from '#consensus/driver.ts';
 import type { DerivedValue, Effect, Input } from '#consensus/engine.ts';
 import { type HeightState, horizonOf, isAccepted, MAX_VALUES, powerIn } from '#consensus/heightState.ts';
 import type { Hash } from '#consensus/primitives.ts';
-import { addProposal } from '#consensus/proposalKeeper.ts';
+import { addProposal, type ProposalKeeper } from '#consensus/proposalKeeper.ts';
 import { proposerAt } from '#consensus/proposer.ts';
 import { forgetAsked } from '#consensus/requests.ts';
 import type { CommitCertificate, SignedProposal, SignedVote } from '#consensus/types.ts';
-import { addVote, noteHeard } from '#consensus/voteKeeper.ts';
+import { addVote, noteHeard, type VoteKeeper } from '#consensus/voteKeeper.ts';
 
 export const handle = (state: HeightState, input: Input): Transition =>
   state.round.step === 'decided' ? afterDecision(state, input) : settle(record(state, input));
@@ -67,7 +67,7 @@ const recordProposal = (state: HeightState, proposal: SignedProposal): Transitio
   if (proposerAt(set, height, round) !== proposer) return unchanged(state);
   const { proposals, conflict } = addProposal(state.proposals, proposal, state.round.round);
   return {
-    state: { ...state, proposals, votes: noteHeard(state.votes, proposer, round) },
+    state: withHeard(state, proposals, noteHeard(state.votes, proposer, round)),
     effects:
       conflict === null ? [] : [{ type: 'evidence', evidence: { type: 'duplicateProposal', ...conflict } }],
   };
@@ -79,12 +79,16 @@ const recordVote = (state: HeightState, vote: SignedVote): Transition => {
   if (vote.height !== height || power === 0n) return unchanged(state);
   const { keeper, conflict } = addVote(state.votes, set, vote, power, horizonOf(state));
   const counted: Transition = {
-    state: { ...state, votes: keeper },
+    state: withHeard(state, state.proposals, keeper),
     effects:
       conflict === null ? [] : [{ type: 'evidence', evidence: { type: 'duplicateVote', ...conflict } }],
   };
   return vote.validator === self ? then(counted, (next) => adoptVote(next, vote)) : counted;
 };
+
+/** The same state when nothing is new: what changes nothing is not logged, however often it is sent. */
+const withHeard = (state: HeightState, proposals: ProposalKeeper, votes: VoteKeeper): HeightState =>
+  proposals === state.proposals && votes === state.votes ? state : { ...state, proposals, votes };
 
 /** Our own vote, whoever sends it back to us, binds us: a restart may have forgotten it. */
 const adoptVote = (state: HeightState, { type, round, valueId }: SignedVote): Transition =>

@@ -25,8 +25,7 @@ export const addProposal = (
   const kept = proposals.get(proposal.round);
   if (kept !== undefined) return noteConflict(proposals, kept, proposal);
   if (proposal.round < currentRound - KEPT_ROUNDS) return { proposals, conflict: null };
-  const added = new Map(proposals).set(proposal.round, { first: proposal, isConflictReported: false });
-  return { proposals: limitAhead(added, proposal, currentRound), conflict: null };
+  return { proposals: insert(proposals, proposal, currentRound), conflict: null };
 };
 
 const noteConflict = (
@@ -45,17 +44,22 @@ const noteConflict = (
 const isSameProposal = (a: SignedProposal, b: SignedProposal): boolean =>
   a.polRound === b.polRound && a.payloadHash === b.payloadHash && a.valueId === b.valueId;
 
-/** A proposer's lowest round ahead makes place for its newest. */
-const limitAhead = (
-  proposals: Map<number, KeptProposal>,
-  { proposer }: SignedProposal,
+/** A proposer's lowest round ahead makes place for its newest; a new one that is the lowest itself has no place. */
+const insert = (
+  proposals: ProposalKeeper,
+  proposal: SignedProposal,
   currentRound: number,
 ): ProposalKeeper => {
-  const ahead = [...proposals]
-    .filter(([round, { first }]) => round > currentRound + 1 && first.proposer === proposer)
+  const added = new Map(proposals).set(proposal.round, { first: proposal, isConflictReported: false });
+  const ahead = [...added]
+    .filter(([round, { first }]) => round > currentRound + 1 && first.proposer === proposal.proposer)
     .map(([round]) => round);
-  if (ahead.length > AHEAD_ROUNDS) proposals.delete(Math.min(...ahead));
-  return proposals;
+  if (ahead.length > AHEAD_ROUNDS) {
+    const lowest = Math.min(...ahead);
+    if (lowest === proposal.round) return proposals;
+    added.delete(lowest);
+  }
+  return added;
 };
 
 export const pruneProposals = (proposals: ProposalKeeper, currentRound: number): ProposalKeeper =>

@@ -207,8 +207,12 @@ const adoptOwnVote = (
   };
 };
 
-const raiseLock = (state: RoundState, lock: Lock): RoundState => ({
-  ...state,
-  locked: state.locked === null || state.locked.round < lock.round ? lock : state.locked,
-  valid: state.valid === null || state.valid.round < lock.round ? lock : state.valid,
-});
+const raiseLock = (state: RoundState, lock: Lock): RoundState => {
+  const isHigher = (held: Lock | null): boolean => held === null || held.round < lock.round;
+  if (!isHigher(state.locked) && !isHigher(state.valid)) return state;
+  return {
+    ...state,
+    locked: state.locked === null || state.locked.round < lock.round ? lock : state.locked,
+    valid: state.valid === null || state.valid.round < lock.round ? lock : state.valid,
+  };
+};

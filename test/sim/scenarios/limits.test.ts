@@ -1,3 +1,4 @@
+import { type Hash, parseHash } from '#consensus/primitives.ts';
 import { NIL, type Vote } from '#consensus/types.ts';
 import { encodeMessage } from '#node/consensus/messages.ts';
 import { walFileName } from '#node/consensus/wal.ts';
@@ -15,6 +16,8 @@ import {
   proposers,
   read,
   roundOf,
+  signVoteWith,
+  stepVote,
   voterOf,
 } from './stage.ts';
 
@@ -163,3 +166,36 @@ test('19 · oversized and malformed frames: the stream is reset, the peer pays, 
   expect(hosts.flatMap(({ halts }) => halts)).toEqual([]);
   await raw.node.stop();
 }, 60_000);
+
+test('votes and proposals that say nothing new are not written to the log, however many come', async () => {
+  const at = { type: 'prevote', height: 1n, round: 0 } as const;
+  const proposal = { height: 1n, round: 0, polRound: -1, payloadHash: hashOf(0xaa), valueId: NIL } as const;
+  const numbered = (count: number): Hash => parseHash(`0x${count.toString(16).padStart(64, '0')}`);
+  const sizeAfter = async (repeats: number): Promise<number> => {
+    const { cluster, target, puppets } = await hostAmongPuppets(45);
+    const [one, two, three] = puppets;
+    const own = stepVote(cluster, target, at)!;
+    // A first and a second vote count, as do a first and a second proposal: the second is evidence.
+    for (const [index, puppet] of puppets.entries())
+      for (const step of [0, 10]) puppet.vote(target, { ...at, valueId: hashOf(1 + index + step) });
+    for (const round of [0, 12, 16, 20, 24]) one.propose(target, { ...proposal, round });
+    await cluster.clock.advance(500);
+    for (let count = 1; count <= repeats; count++) {
+      for (const puppet of puppets) puppet.vote(target, { ...at, valueId: numbered(count) });
+      one.propose(target, { ...proposal, payloadHash: numbered(count) });
+      if (count % 20 !== 0) continue;
+      // A round ahead that has no place, the host's own vote, a vote that is known with another hint.
+      one.propose(target, { ...proposal, round: 8, payloadHash: numbered(count) });
+      two.send(target, { type: 'vote', vote: { ...own, payloadHash: numbered(count) } });
+      const known = signVoteWith(three.member.key, { ...at, valueId: hashOf(3) });
+      two.send(target, { type: 'vote', vote: { ...known, payloadHash: numbered(count) } });
+    }
+    await cluster.clock.advance(2_000);
+    expect(target.host!.status()).toMatchObject({ height: 1n, round: 0 });
+    expect(cluster.hub.faults).toEqual([]);
+    await target.host!.stop(); // what waits in memory is written
+    await cluster.stopAll();
+    return target.disk.bytes(walFileName(1n)).length;
+  };
+  expect(await sizeAfter(1_000)).toBe(await sizeAfter(0));
+});

@@ -27,6 +27,14 @@ test.each([
   expect(addProposal(change.proposals, second, 4).conflict).toBeNull();
 });
 
+test('what is not kept leaves the same object: nothing is new, so nothing is logged', () => {
+  let proposals = EMPTY_PROPOSALS;
+  for (let at = 0; at < AHEAD_ROUNDS; at++)
+    proposals = addProposal(proposals, proposal(0, 20 + at, payload('a')), 0).proposals;
+  expect(addProposal(proposals, proposal(0, 10, payload('a')), 0).proposals).toBe(proposals);
+  expect(addProposal(proposals, proposal(0, 20, payload('a')), 0).proposals).toBe(proposals);
+});
+
 test('one proposer uses up its own share of the rounds ahead, the newest of them', () => {
   let proposals = addProposal(EMPTY_PROPOSALS, proposal(1, 50, payload('z')), 0).proposals;
   for (let round = 10; round < 40; round++)
