@@ -5,12 +5,15 @@
  * here; a gossiped batch is passed on by gossipsub once most of it was worth it and nothing in it was junk, so junk
  * ends at the first honest node and its sender is known. Announcing again heals what a partition, or a start before
  * the first peer, swallowed.
- * Invariants: what waits to be admitted is bounded per peer and in total; peers take turns; a refused transaction
- * costs its peer more than a good one, and a peer over its budget is not admitted for, and nothing of it decoded.
+ * Invariants: what waits to be admitted is bounded per peer and in total; peers take turns, and one with nothing
+ * waiting is never told that others wait; a refused transaction costs its peer more than a good one, and a peer over
+ * its budget is not admitted for, and nothing of it decoded; what peers make us repeat leaves at least half of what
+ * our neighbours admit of us to what is new.
  */
 import type { AdmissionCode } from '#node/mempool/mempool.ts';
 import type { Pool } from '#node/mempool/pool.ts';
 import type { BatchVerdict, Network, Peer } from '#node/network/network.ts';
+import { budgetName } from '#node/network/peerBudgets.ts';
 import { createTokenBucket, type TokenBucket } from '#node/network/tokenBucket.ts';
 
 export type PoolGossip = {
@@ -21,14 +24,21 @@ export type PoolGossip = {
 
 /** Transactions of one peer; bytes of one peer, and of all peers together. */
 export const MAX_WAITING_PER_PEER = 2_048;
-const MAX_WAITING_BYTES_PER_PEER = 2 * 1024 * 1024;
-const MAX_WAITING_BYTES = 24 * 1024 * 1024;
+export const MAX_WAITING_BYTES_PER_PEER = 2 * 1024 * 1024;
+/** Beyond it there is room for one batch of each peer that has nothing waiting. */
+export const MAX_WAITING_BYTES = 24 * 1024 * 1024;
 const MAX_PEERS = 1_024;
 /** How many signatures are recovered (60 µs each) before others get their turn. */
 const ADMIT_AT_ONCE = 16;
 /** One token is one transaction; a refused one costs as many as this. */
 const REFUSED_COST = 8;
 export const ADMISSION_BUDGET = { perSecond: 2_000, burst: 8_000 };
+/**
+ * What forwarding may cost us at our neighbours, who cannot know whose batch it was: a known transaction one token, a
+ * refused one `REFUSED_COST`, a new one nothing, since the pool's room is its price. For one peer, and for all.
+ */
+export const REPEAT_BUDGET = { perSecond: 100, burst: 2_048 };
+const REPEAT_BUDGET_OF_ALL = { perSecond: 1_000, burst: 4_000 };
 const AGAIN_EVERY_MS = 3_000;
 const AGAIN_AFTER_MS = 2_000;
 const AGAIN_BYTES = 256 * 1024;
@@ -46,13 +56,15 @@ type Batch = {
   readonly transactions: readonly Uint8Array[];
   readonly sizeBytes: number;
   next: number;
-  welcome: number;
+  known: number;
+  refused: number;
   junk: number;
   readonly settle: (verdict: BatchVerdict) => void;
 };
 type Queue = {
   readonly batches: Batch[];
   readonly budget: TokenBucket;
+  readonly repeats: TokenBucket;
   waiting: number;
   waitingBytes: number;
 };
@@ -62,30 +74,33 @@ export const connectPoolToNetwork = (
   network: Pick<Network, 'publishTransactions' | 'onTransactions'>,
   nowMs: () => number = () => performance.now(),
 ): PoolGossip => {
-  /** By PeerId. The order is that of the turns. */
+  /** By budget name. The order is that of the turns. */
   const queues = new Map<string, Queue>();
+  const repeatsOfAll = createTokenBucket(REPEAT_BUDGET_OF_ALL, nowMs);
   let waiting = 0;
   let waitingBytes = 0;
   let dropped = 0;
   let admitting = false;
   let stopped = false;
 
-  const queueOf = ({ peerId }: Peer): Queue => {
-    let queue = queues.get(peerId);
+  const queueOf = (peer: Peer): Queue => {
+    const name = budgetName(peer);
+    let queue = queues.get(name);
     if (queue === undefined) {
       if (queues.size >= MAX_PEERS)
-        for (const [name, idle] of queues)
+        for (const [other, idle] of queues)
           if (idle.waiting === 0) {
-            queues.delete(name);
+            queues.delete(other);
             break;
           }
       queue = {
         batches: [],
         budget: createTokenBucket(ADMISSION_BUDGET, nowMs),
+        repeats: createTokenBucket(REPEAT_BUDGET, nowMs),
         waiting: 0,
         waitingBytes: 0,
       };
-      queues.set(peerId, queue);
+      queues.set(name, queue);
     }
     return queue;
   };
@@ -93,18 +108,22 @@ export const connectPoolToNetwork = (
   const admitOne = async (batch: Batch, budget: TokenBucket, raw: Uint8Array): Promise<void> => {
     // a fault while reading state is the pool's own, and logged there
     const admission = await pool.add(raw, 'gossip').catch(() => null);
-    if (admission === null) return;
-    if (admission.admitted || admission.code === 'ALREADY_KNOWN') {
-      batch.welcome++;
+    if (admission?.admitted === true) return;
+    if (admission?.code === 'ALREADY_KNOWN') {
+      batch.known++;
       return;
     }
+    batch.refused++;
+    if (admission === null) return;
     budget.spend(REFUSED_COST - 1);
     if (JUNK.has(admission.code)) batch.junk++;
   };
 
-  const finish = (batch: Batch): void => {
-    if (batch.junk > 0) batch.settle('reject');
-    else batch.settle(2 * batch.welcome >= batch.transactions.length ? 'forward' : 'ignore');
+  const verdictOn = ({ repeats }: Queue, { transactions, known, refused, junk }: Batch): BatchVerdict => {
+    if (junk > 0) return 'reject';
+    if (2 * refused > transactions.length) return 'ignore';
+    const burden = known + REFUSED_COST * refused;
+    return burden === 0 || (repeats.take(burden) && repeatsOfAll.take(burden)) ? 'forward' : 'ignore';
   };
 
   /** One slice of one peer. */
@@ -125,16 +144,19 @@ export const connectPoolToNetwork = (
     queue.waitingBytes -= batch.sizeBytes;
     waitingBytes -= batch.sizeBytes;
     queue.batches.shift();
-    finish(batch);
+    batch.settle(verdictOn(queue, batch));
   };
 
   const admitWaiting = async (): Promise<void> => {
+    if (admitting) return;
+    admitting = true;
     while (waiting > 0 && !stopped)
       for (const queue of [...queues.values()]) {
         if (queue.batches.length === 0 || stopped) continue;
         await admitSlice(queue);
         await new Promise((resolve) => setImmediate(resolve));
       }
+    admitting = false;
   };
 
   const take = (peer: Peer, transactions: readonly Uint8Array[]): Promise<BatchVerdict> => {
@@ -144,23 +166,26 @@ export const connectPoolToNetwork = (
     const fits =
       queue.waiting + length <= MAX_WAITING_PER_PEER &&
       queue.waitingBytes + sizeBytes <= MAX_WAITING_BYTES_PER_PEER &&
-      waitingBytes + sizeBytes <= MAX_WAITING_BYTES;
+      (queue.waiting === 0 || waitingBytes + sizeBytes <= MAX_WAITING_BYTES);
     if (stopped || length === 0 || !fits || !queue.budget.take(length)) {
       dropped += length;
-      return Promise.resolve('ignore');
+      return Promise.resolve('unread');
     }
     const { promise, resolve } = Promise.withResolvers<BatchVerdict>();
-    queue.batches.push({ transactions, sizeBytes, next: 0, welcome: 0, junk: 0, settle: resolve });
+    queue.batches.push({
+      transactions,
+      sizeBytes,
+      next: 0,
+      known: 0,
+      refused: 0,
+      junk: 0,
+      settle: resolve,
+    });
     queue.waiting += length;
     waiting += length;
     queue.waitingBytes += sizeBytes;
     waitingBytes += sizeBytes;
-    if (!admitting) {
-      admitting = true;
-      void admitWaiting().finally(() => {
-        admitting = false;
-      });
-    }
+    void admitWaiting();
     return promise;
   };
 

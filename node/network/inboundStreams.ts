@@ -4,12 +4,12 @@
  * Owns the order of the checks: known peer → may it at all → budget → frames → whoever understands the bytes. The
  * cheap ones come first, and nothing is decoded for a peer that is over its budget.
  */
-import { TopicValidatorResult } from '@libp2p/gossipsub';
 import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import type { CounterBook } from '#node/network/counters.ts';
 import { decodeBatch } from '#node/network/gossip.ts';
 import { attachInbox } from '#node/network/inbox.ts';
 import type {
+  BatchVerdict,
   ConsensusHandler,
   PeerFault,
   RequestHandler,
@@ -35,7 +35,7 @@ export type InboundStreams = {
   consensus(maxMessageBytes: number): Handler;
   request(protocol: string, handler: RequestHandler): Handler;
   /** Gossipsub asks before it forwards. */
-  validateBatch(source: PeerId, data: Uint8Array): TopicValidatorResult | Promise<TopicValidatorResult>;
+  validateBatch(source: PeerId, data: Uint8Array): BatchVerdict | Promise<BatchVerdict>;
 };
 
 export const createInboundStreams = (options: InboundStreamsOptions): InboundStreams => {
@@ -47,11 +47,10 @@ export const createInboundStreams = (options: InboundStreamsOptions): InboundStr
     reportFault(peerId, 'flood', 'more requests than its budget');
   };
 
-  const judged = (peerId: string, verdict: 'forward' | 'ignore' | 'reject'): TopicValidatorResult => {
-    if (verdict === 'forward') return TopicValidatorResult.Accept;
-    if (verdict === 'ignore') return TopicValidatorResult.Ignore;
-    reportFault(peerId, 'invalid', 'a batch with a transaction that no state makes valid');
-    return TopicValidatorResult.Reject;
+  const judged = (peerId: string, verdict: BatchVerdict): BatchVerdict => {
+    if (verdict === 'reject')
+      reportFault(peerId, 'invalid', 'a batch with a transaction that no state makes valid');
+    return verdict;
   };
 
   return {
@@ -104,25 +103,25 @@ export const createInboundStreams = (options: InboundStreamsOptions): InboundStr
 
     validateBatch(source, data) {
       const entry = connected(source.toString());
-      if (entry === null) return TopicValidatorResult.Ignore;
+      if (entry === null) return 'unread';
       const { peer, budgets } = entry;
       // no fault: a neighbour forwards what others wrote
       if (!budgets.gossipMessages.take(1) || !budgets.gossipBytes.take(data.length)) {
         counters.drop('gossip', peer.peerId);
-        return TopicValidatorResult.Ignore;
+        return 'unread';
       }
       let transactions: Uint8Array[];
       try {
         transactions = decodeBatch(data);
       } catch (error) {
         reportFault(peer.peerId, isCode(error, 'OVERSIZED') ? 'oversized' : 'malformed', errorMessage(error));
-        return TopicValidatorResult.Reject;
+        return 'reject';
       }
       const verdict = onTransactions(peer, transactions);
-      if (verdict === undefined) return TopicValidatorResult.Accept;
+      if (verdict === undefined) return 'forward';
       return verdict.then(
         (found) => judged(peer.peerId, found),
-        () => TopicValidatorResult.Ignore,
+        () => 'ignore' as const,
       );
     },
   };

@@ -8,7 +8,6 @@
  * score (defence.ts), too many of them a ban that expires.
  */
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
-import { TopicValidatorResult } from '@libp2p/gossipsub';
 import type { Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
@@ -345,9 +344,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
         denyDial: (peerId) => !links.mayDial(peerId),
         denyProven: links.denies,
         validateBatch: (source, data) =>
-          source.toString() === localPeerId
-            ? TopicValidatorResult.Accept
-            : inbound.validateBatch(source, data),
+          source.toString() === localPeerId ? 'forward' : inbound.validateBatch(source, data),
       });
       const { node, pubsub } = running;
       node.addEventListener('connection:open', (event) => links.opened(event.detail));

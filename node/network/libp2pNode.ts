@@ -2,9 +2,17 @@
  * The libp2p node under the network: TCP, noise, yamux, gossipsub, and nothing that finds peers by itself.
  *
  * Owns the library's settings. Both services see a registrar that waits for the handshake (gatedRegistrar.ts).
+ * Invariant: a batch that was not read for its sender's budget is not "seen": gossipsub would drop the same bytes from
+ * everybody else then, and a flooder that repeats others' batches first would silence them.
  */
 import { noise } from '@chainsafe/libp2p-noise';
-import { type GossipSub, gossipsub, StrictNoSign, type TopicValidatorResult } from '@libp2p/gossipsub';
+import {
+  type GossipSub,
+  gossipsub,
+  type Message,
+  StrictNoSign,
+  TopicValidatorResult,
+} from '@libp2p/gossipsub';
 import { identify } from '@libp2p/identify';
 import type { PeerId, PrivateKey } from '@libp2p/interface';
 import { yamux } from '@libp2p/yamux';
@@ -14,6 +22,8 @@ import { bytesToHex } from '#consensus/primitives.ts';
 import { addressOf, type BoundedTcpParts, boundedTcp } from '#node/network/boundedTcp.ts';
 import { createGatedRegistrar, type Gate, type PeerAnnouncer } from '#node/network/gatedRegistrar.ts';
 import { MAX_BATCH_BYTES } from '#node/network/gossip.ts';
+import type { BatchVerdict } from '#node/network/network.ts';
+import { NetworkError } from '#node/network/networkError.ts';
 import { MIB } from '#node/network/networkOptions.ts';
 
 export type Libp2pNodeOptions = {
@@ -28,10 +38,7 @@ export type Libp2pNodeOptions = {
   /** Asked when noise has proven the PeerId, before anything else is exchanged. */
   readonly denyProven: (peerId: PeerId, direction: 'inbound' | 'outbound', address: string) => boolean;
   /** Asked before a batch is forwarded. */
-  readonly validateBatch: (
-    source: PeerId,
-    data: Uint8Array,
-  ) => TopicValidatorResult | Promise<TopicValidatorResult>;
+  readonly validateBatch: (source: PeerId, data: Uint8Array) => BatchVerdict | Promise<BatchVerdict>;
 };
 
 export type Libp2pNode = {
@@ -39,6 +46,23 @@ export type Libp2pNode = {
   readonly pubsub: GossipSub;
   /** Tells gossipsub who is there. */
   readonly announcer: PeerAnnouncer;
+};
+
+/** Ids of messages that gossipsub has seen; it has no public way to forget one. */
+const seenBy = (pubsub: GossipSub): Map<string, unknown> => {
+  const { seenCache } = pubsub as { readonly seenCache?: { readonly entries?: unknown } };
+  if (seenCache?.entries instanceof Map) return seenCache.entries;
+  throw new NetworkError(
+    'BAD_OPTIONS',
+    'expected @libp2p/gossipsub to keep seen ids in seenCache.entries, found another structure: use the version of package-lock.json',
+  );
+};
+
+const RESULTS: Record<BatchVerdict, TopicValidatorResult> = {
+  forward: TopicValidatorResult.Accept,
+  ignore: TopicValidatorResult.Ignore,
+  reject: TopicValidatorResult.Reject,
+  unread: TopicValidatorResult.Ignore,
 };
 
 /** Not started. */
@@ -101,9 +125,14 @@ export const createLibp2pNode = async (options: Libp2pNodeOptions): Promise<Libp
         }),
       pubsub: (components) => {
         const registrar = createGatedRegistrar(components.registrar, gate);
+        const ids = new WeakMap<Message, Uint8Array>();
         const pubsub = gossipsub({
           globalSignaturePolicy: StrictNoSign,
-          msgIdFn: (message) => keccak256(message.data),
+          msgIdFn: (message) => {
+            const id = keccak256(message.data);
+            ids.set(message, id);
+            return id;
+          },
           msgIdToStrFn: bytesToHex,
           allowPublishToZeroTopicPeers: true,
           ignoreDuplicatePublishError: true,
@@ -126,7 +155,13 @@ export const createLibp2pNode = async (options: Libp2pNodeOptions): Promise<Libp
           connectionManager: components.connectionManager,
           logger: components.logger,
         });
-        pubsub.topicValidators.set(topic, (source, message) => validateBatch(source, message.data));
+        const seen = seenBy(pubsub);
+        pubsub.topicValidators.set(topic, async (source, message) => {
+          const verdict = await validateBatch(source, message.data);
+          const id = ids.get(message);
+          if (verdict === 'unread' && id !== undefined) seen.delete(bytesToHex(id));
+          return RESULTS[verdict];
+        });
         services.pubsub = pubsub;
         services.announcer = registrar;
         return pubsub;

@@ -16,7 +16,7 @@ import { errorMessage } from '#node/network/networkError.ts';
 
 export type MemberWatch = { readonly members: ChainMembers; stop(): void };
 
-type MemberWatchDependencies = {
+export type MemberWatchDependencies = {
   readonly chain: Pick<Chain, 'head' | 'validatorsAt' | 'storageAt' | 'onCommitted'>;
   readonly logger: Logger;
 };

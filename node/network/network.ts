@@ -21,8 +21,11 @@ export type Peer = {
 export type PeerFault = 'malformed' | 'invalid' | 'oversized' | 'flood' | 'forbidden';
 
 export type ConsensusHandler = (peer: Peer, message: Uint8Array) => void;
-/** What becomes of a batch: passed on to others, dropped, or dropped and held against its sender. */
-export type BatchVerdict = 'forward' | 'ignore' | 'reject';
+/**
+ * What becomes of a batch: passed on to others; not passed on; neither, and held against its sender; not even looked
+ * at, so that the same from somebody else still is.
+ */
+export type BatchVerdict = 'forward' | 'ignore' | 'reject' | 'unread';
 /** @returns nothing to have the batch passed on at once */
 export type TransactionsHandler = (
   peer: Peer,
