@@ -4,6 +4,7 @@ import { encodeRlp } from '#node/consensus/rlp.ts';
 import { createLease, credibleHeight } from '#node/sync/lease.ts';
 import { Cluster, type Member } from '#test/sim/cluster/cluster.ts';
 import { FakeChain } from '#test/sim/cluster/fakeChain.ts';
+import { hashOf } from '#test/sim/cluster/samples.ts';
 import { runPlan } from '#test/sim/run.ts';
 import { quietPlan } from './quietPlan.ts';
 import {
@@ -196,5 +197,33 @@ test('a block that nobody executes in time: the next rounds bring less, and the 
   for (const block of found) expect(block).toEqual({ round: 2, transactions: [] });
   expect(mempool.backedOff[0]).toMatchObject({ heights: 10 });
   expectSound(cluster);
+  await cluster.stopAll();
+});
+
+test('a prevote quorum for a value whose payload nobody here has: it is not precommitted, and a later round decides', async () => {
+  const { cluster, target, puppets } = await hostAmongPuppets(403);
+  const unknown = hashOf(0xee);
+  for (const puppet of puppets)
+    puppet.vote(target, { type: 'prevote', height: 1n, round: 0, valueId: unknown });
+  await cluster.clock.advance(2_000);
+  const at = { height: 1n, round: 0, type: 'precommit' } as const;
+  expect(stepVote(cluster, target, at)?.valueId).toBe(NIL);
+  for (const puppet of puppets) puppet.vote(target, { ...at, valueId: NIL });
+  // The puppet whose turn it is brings something that is here.
+  const next = proposers(cluster, 1n).findIndex((member, round) => round > 1 && member !== target);
+  const proposer = puppets.find(({ member }) => member === proposers(cluster, 1n)[next])!;
+  for (const puppet of puppets)
+    puppet.vote(target, { type: 'prevote', height: 1n, round: next, valueId: NIL });
+  await cluster.clock.advance(100);
+  expect(target.host!.status()).toMatchObject({ height: 1n, round: next });
+  proposer.proposeFresh(target, next);
+  const prevote = { height: 1n, round: next, type: 'prevote' } as const;
+  await cluster.clock.advance(900, () => stepVote(cluster, target, prevote) !== undefined);
+  const { valueId } = stepVote(cluster, target, prevote)!;
+  expect(valueId).not.toBe(NIL);
+  for (const puppet of puppets) puppet.vote(target, { type: 'precommit', height: 1n, round: next, valueId });
+  await cluster.clock.advance(100);
+  expect(target.height()).toBe(1n);
+  expect(roundOf(target, 1n)).toBe(next);
   await cluster.stopAll();
 });
