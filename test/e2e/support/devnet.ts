@@ -126,7 +126,7 @@ export const RELAYERS = ['relayer-1', 'relayer-2', 'relayer-3'] as const;
 export const createDataFolder = (): string => mkdtempSync(join(tmpdir(), 'causeway-e2e-'));
 
 /** Pids of every live process that was started with this data folder in its arguments, and the driver's children. */
-const processesOf = (data: string): number[] =>
+export const processesOf = (data: string): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter((pid) => {
@@ -162,7 +162,10 @@ export type StartOptions = {
   readonly portBase?: number;
   /** Resolve as soon as this text has been said; by default when everything is up. */
   readonly until?: string;
+  readonly boundMs?: number;
 };
+
+/** Rejects when nothing came of it, and nothing of it runs any more then; its folder stays, for its logs. */
 
 export const startDevnet = async (options: StartOptions = {}): Promise<Devnet> => {
   const data = options.data ?? createDataFolder();
@@ -179,37 +182,53 @@ export const startDevnet = async (options: StartOptions = {}): Promise<Devnet> =
   const byHand: ChildProcess[] = [];
   const said = (): string => read().stderr + read().stdout;
 
-  await new Promise<void>((resolve, reject) => {
-    const wanted = options.until ?? 'Everything is up';
-    const timer = setTimeout(
-      () => reject(new Error(`devnet up did not say "${wanted}" within ${UP_BOUND_MS} ms:\n${said()}`)),
-      UP_BOUND_MS,
-    );
-    const look = (): void => {
-      if (!said().includes(wanted)) return;
-      clearTimeout(timer);
-      resolve();
-    };
-    driver.stdout?.on('data', look);
-    driver.stderr?.on('data', look);
-    driver.once('close', (code) => {
-      clearTimeout(timer);
-      reject(new Error(`devnet up ended with ${code}:\n${said()}`));
+  const everyProcess = async (): Promise<number[]> => {
+    const hasEnded = driver.exitCode !== null || driver.signalCode !== null;
+    const anvil = await readLiveRecord(layout.anvilRecord);
+    return [
+      ...new Set([
+        ...processesOf(data),
+        ...(anvil === null ? [] : [anvil.pid]),
+        ...(hasEnded ? [] : [driver.pid!]),
+      ]),
+    ];
+  };
+  const killEverything = async (): Promise<void> =>
+    killAndWait((await everyProcess()).filter((pid) => !isGone(pid)));
+
+  const wanted = options.until ?? 'Everything is up';
+  const boundMs = options.boundMs ?? UP_BOUND_MS;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(
+        () =>
+          reject(new Error(`devnet up in ${data} did not say "${wanted}" within ${boundMs} ms:\n${said()}`)),
+        boundMs,
+      );
+      const look = (): void => {
+        if (!said().includes(wanted)) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      driver.stdout?.on('data', look);
+      driver.stderr?.on('data', look);
+      driver.once('close', (code) => {
+        clearTimeout(timer);
+        reject(new Error(`devnet up in ${data} ended with ${code}:\n${said()}`));
+      });
     });
-  });
+  } catch (error) {
+    // the driver first: it may be about to start another
+    if (driver.exitCode === null && driver.signalCode === null) await killAndWait([driver.pid!]);
+    await killEverything();
+    throw error;
+  }
 
   const pidOf = async (name: string): Promise<number> => {
     const record = await readLiveRecord(nodeRecordPath(nodeFiles(layout, name).data));
     if (record === null) throw new Error(`expected ${name} to be running, found no process`);
     return record.pid;
   };
-  const everyProcess = async (): Promise<number[]> => {
-    const anvil = await readLiveRecord(layout.anvilRecord);
-    return [...new Set([...processesOf(data), ...(anvil === null ? [] : [anvil.pid]), driver.pid!])];
-  };
-  const killEverything = async (): Promise<void> =>
-    killAndWait((await everyProcess()).filter((pid) => !isGone(pid)));
-
   return {
     data,
     portBase,
