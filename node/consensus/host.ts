@@ -267,7 +267,10 @@ export class ConsensusHost {
     if (life.over) return;
     this.#values.fetchPolka(life);
     this.#intake.enterHeight(height);
-    if (loop.state.round.step === 'waiting') this.#roundZero.arm(committedMs);
+    if (loop.state.round.step !== 'waiting') return;
+    this.#roundZero.arm(committedMs);
+    // What the WAL brought back is not new when it comes again.
+    if (loop.state.votes.highest.size > 0) this.#roundZero.noteMessage();
   }
 
   #onRoundStarted(life: HeightLife, round: number): void {
@@ -334,8 +337,7 @@ export class ConsensusHost {
   async #onHandled(life: HeightLife, input: Input): Promise<void> {
     await this.#log.syncIfMuch();
     const isMessage = input.type === 'vote' || input.type === 'proposal';
-    if (isMessage && this.#loop.state.round.step === 'waiting')
-      this.#loop.enqueueInput(life, { type: 'start' });
+    if (isMessage && this.#loop.state.round.step === 'waiting') this.#roundZero.noteMessage();
     if (input.type === 'derived') this.#timers.resumeSuspended(life, input.payloadHash);
     this.#work.reconsider(life);
     this.#values.fetchPolka(life);

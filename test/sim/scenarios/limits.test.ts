@@ -1,9 +1,14 @@
 import { type Hash, parseHash } from '#consensus/primitives.ts';
 import { NIL, type Vote } from '#consensus/types.ts';
+import type { CancelTimer } from '#node/consensus/clock.ts';
 import { encodeMessage } from '#node/consensus/messages.ts';
 import { walFileName } from '#node/consensus/wal.ts';
 import { encodeFrame, frameHeader } from '#node/network/frames.ts';
 import { BULK_PROTOCOL, URGENT_PROTOCOL } from '#node/network/networkOptions.ts';
+import type { Fault } from '#test/faults/fault.ts';
+import { signVote } from '#test/faults/forging.ts';
+import { delegate, validatorPeers } from '#test/faults/wire.ts';
+import { Cluster } from '#test/sim/cluster/cluster.ts';
 import { hashOf } from '#test/sim/cluster/samples.ts';
 import { createCluster, createIdentity, DOMAIN } from '#test/unit/node/network/networkFixture.ts';
 import { closed, createRawPeer } from '#test/unit/node/network/rawPeer.ts';
@@ -198,4 +203,39 @@ test('votes and proposals that say nothing new are not written to the log, howev
     return target.disk.bytes(walFileName(1n)).length;
   };
   expect(await sizeAfter(1_000)).toBe(await sizeAfter(0));
+});
+
+test('a validator that votes at once in every height: nobody hurries beyond half the block interval (RULES 17)', async () => {
+  const hasty: Fault = {
+    name: 'futureVoter',
+    create: (tools) => {
+      let voted = 0n;
+      let cancel: CancelTimer = () => undefined;
+      const tick = (): void => {
+        const height = tools.position()?.height ?? 0n;
+        if (height > voted) {
+          voted = height;
+          const vote = signVote(tools, { type: 'prevote', height, round: 0, valueId: NIL });
+          const bytes = encodeMessage({ type: 'vote', vote });
+          for (const { peerId } of validatorPeers(tools.network)) tools.network.sendConsensus(peerId, bytes);
+        }
+        cancel = tools.clock.setTimer(2, tick);
+      };
+      tick();
+      return { clock: tools.clock, stop: () => cancel(), network: delegate(tools.network, {}) };
+    },
+  };
+  const cluster = new Cluster({
+    seed: 46,
+    blockIntervalMs: 1_000,
+    emptyBlockIntervalMs: 10_000,
+    fault: (index) => (index === 0 ? hasty : null),
+  });
+  await cluster.startAll();
+  await cluster.clock.advance(20_000);
+  // It does start rounds, but no sooner than that after a commit.
+  expect(cluster.highest()).toBeGreaterThan(5n);
+  expect(cluster.highest()).toBeLessThanOrEqual(20_000n / 500n);
+  expectSound(cluster);
+  await cluster.stopAll();
 });

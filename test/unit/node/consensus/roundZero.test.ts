@@ -43,6 +43,29 @@ test('work that comes after the block interval starts it at once', async () => {
   expect(started).toEqual([10_700]);
 });
 
+test('a message of the height starts it when half the block interval has passed, not before, and once', async () => {
+  const { clock, started, roundZero } = setUp();
+  roundZero.arm(10_000);
+  await clock.advance(10);
+  for (let count = 0; count < 3; count++) roundZero.noteMessage();
+  await clock.advance(239);
+  expect(started).toEqual([]);
+  await clock.advance(10_000);
+  expect(started).toEqual([10_250]);
+  // The next height waits for a message of its own.
+  roundZero.arm(clock.nowMs());
+  await clock.advance(1_999);
+  expect(started).toHaveLength(1);
+});
+
+test('a message that comes later than that starts it at once', async () => {
+  const { clock, started, roundZero } = setUp();
+  roundZero.arm(10_000);
+  await clock.advance(300);
+  roundZero.noteMessage();
+  expect(started).toEqual([10_300]);
+});
+
 test('nothing starts once disarmed', async () => {
   const { clock, started, roundZero } = setUp();
   roundZero.arm(10_000);
