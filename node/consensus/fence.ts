@@ -44,6 +44,13 @@ export class Fence {
     this.#reports.set(validator, report);
   }
 
+  /** Another set decides now, or sync has moved the chain: who was asked before is asked again. */
+  reset(): void {
+    this.#firstAskedMs.clear();
+    this.#reports.clear();
+  }
+
+  /** @param set the one that votes now, of which no old head may be the judge: see `LookBack.isBehind` */
   verdict(set: ValidatorSet): FenceVerdict {
     const power = { none: 0n, heard: 0n, alive: 0n };
     for (const [validator, report] of this.#reports) power[report] += powerOf(set, validator);

@@ -146,10 +146,7 @@ export class ConsensusHost {
         this.#status.noteSummary(peer, height, round, rounds);
         this.#gossip.onSummary(peer, height, rounds);
       },
-      onBehind: (peer, height) => {
-        this.#own.requireMany();
-        this.#listeners.onBehind(peer.peerId, height);
-      },
+      onBehind: (peer, height) => this.#listeners.onBehind(peer.peerId, height),
       onSession: (peer, session) => this.#onSession(peer, session),
       onEvidence: (peer, item) => this.#evidence.receive(peer, item),
       onLateCertificate: (peer, certificate) => this.#evidence.onCertificate(peer, certificate),
@@ -169,7 +166,9 @@ export class ConsensusHost {
       mempool.onWork(() => this.#roundZero.check()),
       network.onPeerConnected((peer) => this.#onConnected(peer)),
       network.onPeerDisconnected(({ validator }) => {
-        if (validator !== null) this.#sessions.forget(validator);
+        if (validator === null) return;
+        this.#sessions.forget(validator);
+        this.#own.forget(validator);
       }),
     );
     if (l1View !== null)

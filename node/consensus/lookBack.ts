@@ -1,16 +1,25 @@
 /**
  * Before the first signature after a start: what did this key sign that we no longer know of? (RULES 14)
  *
- * A folder restored from a backup, or wiped, looks like any other from inside, so every start asks. When the guard is
- * new or older than the chain, or a peer turns out to be heights ahead, peers with more than 1/3 of the power (one of
- * them is honest), or with us a quorum, must answer; otherwise one is enough, so that a node with a single link is not
- * kept from voting. What was signed in heights that are decided since, peers forget: such a start signs nothing before
- * it has caught up with them. Unless all have answered, those that are connected get a second after the first: an honest
- * validator may have missed the very vote. Answers carry the vote's signature and prove themselves.
+ * A folder restored from a backup, or wiped, looks like any other from inside, so every start asks. Owns when enough
+ * has been heard. Does not own the asking (ownVotes.ts) or the guard (guard.ts). Its invariants:
+ *
+ * - A validator answers only for the height that it works on, and those above that are still to come: it counts when
+ *   it said where it is and is not above us.
+ * - While more than 1/3 of the power claims to be above us, or for a while a single one two heights above, nothing is
+ *   complete: sync brings the blocks if it is true. What was answered before sync moved us, or before another set took
+ *   over, is asked again.
+ * - More than 1/3 of the power (one of them is honest), or with us a quorum, must answer. Less is enough only for a
+ *   guard that is as new as the chain here, and only after a long wait for the others, so that a node with a single
+ *   link is not kept from voting (RULES 16). Unless all have answered, the rest get a second: an honest validator may
+ *   have missed the very vote.
+ *
+ * Claims and silence cost time at most, never the first signature for good, unless they are those of more than 1/3 of
+ * the power. Answers carry the vote's signature and prove themselves.
  */
 import { authenticateVote } from '#consensus/authenticate.ts';
 import { voteDigest } from '#consensus/digests.ts';
-import type { Address } from '#consensus/primitives.ts';
+import type { Address, Hash } from '#consensus/primitives.ts';
 import { type ConsensusDomain, NIL, type SignedVote } from '#consensus/types.ts';
 import { isHonestMinority, isQuorum, powerOf, type ValidatorSet } from '#consensus/validatorSet.ts';
 import type { VoteMessage } from '#node/consensus/fields.ts';
@@ -27,77 +36,128 @@ export const voteToGuardState = (domain: ConsensusDomain, vote: SignedVote): Gua
     vote.type === 'precommit' && vote.valueId !== NIL ? { round: vote.round, valueId: vote.valueId } : null,
 });
 
-/** How long after the first answer the others may still answer. */
+/** How long the others may still answer when enough have. */
 export const LOOK_BACK_GRACE_MS = 1_000;
+/** How long one validator's word is waited on: that it is far ahead, or, alone, that it knows nothing. */
+export const LONE_CLAIM_MS = 10_000;
+
+/** What would be signed first. */
+export type FirstSignature = {
+  readonly set: ValidatorSet;
+  readonly height: bigint;
+  /** Of the newest signature that the guard knows, 0 when it knows none. */
+  readonly guardHeight: bigint;
+};
 
 export class LookBack {
   readonly #domain: ConsensusDomain;
   readonly #self: Address;
-  readonly #answered = new Map<Address, GuardState | null>();
-  /** The height that each validator said it works on. */
+  /** Since when each validator has an answer that still counts. */
+  readonly #answeredMs = new Map<Address, number>();
+  /** The height that each connected validator said it works on. */
   readonly #heights = new Map<Address, bigint>();
-  #isStrict: boolean;
-  #firstAnswerMs: number | null = null;
+  /** Since when each claims to be two heights above ours; it survives a reconnection, so that nobody gets this time twice. */
+  readonly #aheadMs = new Map<Address, number>();
+  #newest: GuardState | null = null;
+  #at: { readonly height: bigint; readonly setHash: Hash } | null = null;
+  /** Since when everybody is asked. */
+  #sinceMs: number;
 
-  /** @param isStrict true if the guard is new, or older than the chain here */
-  constructor(domain: ConsensusDomain, self: Address, isStrict: boolean) {
+  constructor(domain: ConsensusDomain, self: Address, nowMs: number) {
     this.#domain = domain;
     this.#self = self;
-    this.#isStrict = isStrict;
-  }
-
-  /** A peer works heights above ours: what is here may be an old backup. */
-  requireMany(): void {
-    this.#isStrict = true;
+    this.#sinceMs = nowMs;
   }
 
   /** @returns false when the answer is not a vote of ours: the peer is at fault */
   note(validator: Address, answer: VoteMessage | null, nowMs: number): boolean {
-    if (answer === null) {
-      this.#firstAnswerMs ??= nowMs;
-      if (!this.#answered.has(validator)) this.#answered.set(validator, null);
-      return true;
+    if (answer !== null) {
+      const vote = authenticateVote(this.#domain, answer, answer.signature, null);
+      if (vote?.validator !== this.#self) return false;
+      const found = voteToGuardState(this.#domain, vote);
+      if (this.#newest === null || compareSigningOrder(found, this.#newest) > 0) this.#newest = found;
     }
-    const vote = authenticateVote(this.#domain, answer, answer.signature, null);
-    if (vote?.validator !== this.#self) return false;
-    this.#firstAnswerMs ??= nowMs;
-    this.#answered.set(validator, voteToGuardState(this.#domain, vote));
+    if (!this.#answeredMs.has(validator)) this.#answeredMs.set(validator, nowMs);
     return true;
   }
 
-  /** In a summary. A height is a claim: only those of more than 1/3 of the power together count. */
-  noteHeight(validator: Address, height: bigint): void {
-    if (height > (this.#heights.get(validator) ?? 0n)) this.#heights.set(validator, height);
+  /** In a summary. @returns true when it is the first of this connection */
+  noteHeight(validator: Address, height: bigint, nowMs: number): boolean {
+    const known = this.#heights.get(validator);
+    if (known === undefined || height > known) this.#heights.set(validator, height);
+    this.#noteAhead(validator, nowMs);
+    return known === undefined;
   }
 
-  /** @param height the height that would be signed */
-  isComplete(set: ValidatorSet, height: bigint, nowMs: number): boolean {
-    if (this.#isStrict && this.#isDecided(set, height)) return false;
-    const own = powerOf(set, this.#self);
+  /** Its last connection is closed: what it claims does not stand any more. */
+  forget(validator: Address): void {
+    this.#heights.delete(validator);
+  }
+
+  /** The head is below this height now. @returns true when everybody is to be asked again */
+  enter(set: ValidatorSet, height: bigint, nowMs: number): boolean {
+    const before = this.#at;
+    this.#at = { height, setHash: set.hash };
+    if (before?.height !== height) {
+      this.#aheadMs.clear();
+      for (const validator of this.#heights.keys()) this.#noteAhead(validator, nowMs);
+    }
+    if (before === null) return false;
+    const isCaughtUp = height > before.height + 1n || this.isBehind(set, height, nowMs);
+    if (set.hash === before.setHash && !isCaughtUp) return false;
+    this.#answeredMs.clear();
+    this.#sinceMs = nowMs;
+    return true;
+  }
+
+  #noteAhead(validator: Address, nowMs: number): void {
+    if (this.#at === null || this.#aheadMs.has(validator)) return;
+    if (isFarAbove(this.#heights.get(validator)!, this.#at.height)) this.#aheadMs.set(validator, nowMs);
+  }
+
+  /** Others claim to work above this height: its votes are forgotten there, and sync brings its block if it is true. */
+  isBehind(set: ValidatorSet, height: bigint, nowMs: number): boolean {
     let power = 0n;
-    for (const validator of this.#answered.keys())
-      if (validator !== this.#self && this.#counts(validator)) power += powerOf(set, validator);
-    if (power + own === set.totalPower) return true;
-    const isEnough = isHonestMinority(set, power) || isQuorum(set, power + own) || !this.#isStrict;
-    return isEnough && this.#firstAnswerMs !== null && nowMs - this.#firstAnswerMs >= LOOK_BACK_GRACE_MS;
-  }
-
-  /** Who has not said where it is cannot be behind us, for all we know. */
-  #counts(validator: Address): boolean {
-    return !this.#isStrict || this.#heights.has(validator);
-  }
-
-  /** More than 1/3 of the power works above this height: nobody answers for it any more, and sync brings its block. */
-  #isDecided(set: ValidatorSet, height: bigint): boolean {
-    let power = 0n;
-    for (const [validator, at] of this.#heights) if (at > height) power += powerOf(set, validator);
+    for (const [validator, at] of this.#heights) {
+      if (at > height) power += powerOf(set, validator);
+      const sinceMs = this.#aheadMs.get(validator) ?? nowMs;
+      if (isFarAbove(at, height) && nowMs - sinceMs < LONE_CLAIM_MS) return true;
+    }
     return isHonestMinority(set, power);
   }
 
+  isComplete(first: FirstSignature, nowMs: number): boolean {
+    const { set, height, guardHeight } = first;
+    if (this.isBehind(set, height, nowMs)) return false;
+    const own = powerOf(set, this.#self);
+    const answers = this.#answers(height);
+    const firstMs = answers[0]?.[1] ?? null;
+    let power = 0n;
+    let enoughMs: number | null = null;
+    for (const [validator, answeredMs] of answers) {
+      power += powerOf(set, validator);
+      if (isHonestMinority(set, power) || isQuorum(set, power + own)) enoughMs ??= answeredMs;
+    }
+    if (power + own === set.totalPower) return true;
+    if (enoughMs !== null) return nowMs - enoughMs >= LOOK_BACK_GRACE_MS;
+    if (isQuorum(set, own)) return nowMs - this.#sinceMs >= LONE_CLAIM_MS;
+    const isOld = guardHeight === 0n || guardHeight < height - 1n;
+    return !isOld && firstMs !== null && nowMs - firstMs >= LONE_CLAIM_MS;
+  }
+
+  /** Those that count, in order of time. */
+  #answers(height: bigint): readonly (readonly [Address, number])[] {
+    return [...this.#answeredMs]
+      .filter(
+        ([validator]) => validator !== this.#self && (this.#heights.get(validator) ?? height + 1n) <= height,
+      )
+      .sort(([, a], [, b]) => a - b);
+  }
+
+  /** Whatever became of who told us: it is signed. */
   newest(): GuardState | null {
-    let newest: GuardState | null = null;
-    for (const found of this.#answered.values())
-      if (found !== null && (newest === null || compareSigningOrder(found, newest) > 0)) newest = found;
-    return newest;
+    return this.#newest;
   }
 }
+
+const isFarAbove = (at: bigint, height: bigint): boolean => at > height + 1n;

@@ -49,6 +49,8 @@ export class OwnVotes {
   signing!: Signing;
   #lookBack!: LookBack;
   #isWaitNoted = false;
+  /** What was answered does not count any more, and who is connected has not been asked again yet. */
+  #isToAsk = false;
 
   constructor(options: OwnVotesOptions, dependencies: OwnVotesDependencies) {
     this.#options = options;
@@ -58,15 +60,12 @@ export class OwnVotes {
 
   /** Once, before the first height. */
   async open(): Promise<void> {
-    const { chain, disk, logger, loop, makeDurable, signer, signingLease } = this.#deps;
+    const { chain, clock, disk, logger, loop, makeDurable, signer, signingLease } = this.#deps;
     const { domain } = this.#options;
     const owner = { validator: signer.address, genesisHash: domain.genesisHash };
-    const head = chain.head().block.height;
-    const started = await startGuard(disk, owner, head);
+    const started = await startGuard(disk, owner, chain.head().block.height);
     this.guard = started.guard;
-    const isOlder = started.guard === null || started.guard.state().height < head;
-    const isNew = started.guard !== null && started.initialised;
-    this.#lookBack = new LookBack(domain, signer.address, isNew || isOlder);
+    this.#lookBack = new LookBack(domain, signer.address, clock.nowMs());
     this.signing = new Signing(
       { domain, signer, guard: started.guard, logger, ...(signingLease && { signingLease }) },
       {
@@ -82,14 +81,16 @@ export class OwnVotes {
       logger.info({ validator: signer.address }, 'sign guard initialised at genesis');
   }
 
-  /** A peer works heights above ours. */
-  requireMany(): void {
-    this.#lookBack.requireMany();
+  /** The height that a validator says it works on. */
+  noteHeight({ validator }: Peer, height: bigint): void {
+    if (validator === null || !this.signing.isBeforeFirst()) return;
+    const isFirst = this.#lookBack.noteHeight(validator, height, this.#deps.clock.nowMs());
+    if (isFirst) this.#deps.loop.enqueue(() => this.finishLookBack());
   }
 
-  noteHeight(peer: Peer, height: bigint): void {
-    if (peer.validator !== null && this.signing.isLookingBack())
-      this.#lookBack.noteHeight(peer.validator, height);
+  /** Its last connection has closed. */
+  forget(validator: Address): void {
+    this.#lookBack.forget(validator);
   }
 
   /** What the log of this height says was signed binds the guard. */
@@ -97,6 +98,24 @@ export class OwnVotes {
     for (const vote of ownVotes) await this.guard?.raise(voteToGuardState(this.#options.domain, vote));
     for (const proposal of ownProposals) await this.#raiseByProposal(proposal);
     this.#repeatGuardedVote(life, ownVotes);
+    this.#enterHeight();
+  }
+
+  /** What peers said counts for the set and the height that they said it for. */
+  #enterHeight(): void {
+    const { clock, loop, network } = this.#deps;
+    const { set, height } = loop.state.context;
+    if (!this.signing.isBeforeFirst()) return;
+    if (this.#lookBack.enter(set, height, clock.nowMs())) {
+      this.signing.lookBackAgain();
+      this.#fence.reset();
+      this.#isToAsk = true;
+    }
+    loop.enqueue(() => this.finishLookBack());
+    // While sync still runs, the question of every second is enough.
+    if (!this.#isToAsk || this.#lookBack.isBehind(set, height, clock.nowMs())) return;
+    this.#isToAsk = false;
+    for (const peer of network.peers()) this.askLastVote(peer);
   }
 
   guardLock(height: bigint) {
@@ -195,9 +214,13 @@ export class OwnVotes {
 
   async finishLookBack(): Promise<void> {
     if (!this.signing.isLookingBack()) return;
+    const { chain, clock, loop } = this.#deps;
+    const { set, height } = loop.state.context;
+    const nowMs = clock.nowMs();
+    if (chain.head().block.height >= height || this.#lookBack.isBehind(set, height, nowMs)) return;
     if (!this.#isFenceOpen()) return;
-    const { set, height } = this.#deps.loop.state.context;
-    if (!this.#lookBack.isComplete(set, height, this.#deps.clock.nowMs())) return;
+    const guardHeight = this.guard?.state().height ?? 0n;
+    if (!this.#lookBack.isComplete({ set, height, guardHeight }, nowMs)) return;
     const newest = this.#lookBack.newest();
     if (newest !== null && this.guard !== null && compareSigningOrder(newest, this.guard.state()) > 0) {
       this.#deps.logger.warn(

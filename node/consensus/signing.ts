@@ -45,17 +45,14 @@ export class Signing {
   #tail: Promise<void> = Promise.resolve();
   #observing: string | null = null;
   #abstainHeight: bigint | null = null;
-  #releaseLookBack: () => void = () => undefined;
-  readonly #lookBack: Promise<void>;
+  #lookBack = Promise.withResolvers<void>();
   #isLookBackDone = false;
+  #hasSigned = false;
   readonly #stopping = Promise.withResolvers<void>();
 
   constructor(dependencies: SigningDependencies, hooks: SigningHooks) {
     this.#deps = dependencies;
     this.#hooks = hooks;
-    this.#lookBack = new Promise((resolve) => {
-      this.#releaseLookBack = resolve;
-    });
   }
 
   /** Why nothing is signed, for good until a restart; null when signing is allowed. */
@@ -81,7 +78,19 @@ export class Signing {
 
   finishLookBack(): void {
     this.#isLookBackDone = true;
-    this.#releaseLookBack();
+    this.#lookBack.resolve();
+  }
+
+  /** Nothing was signed since the start: what peers say of before still matters. */
+  isBeforeFirst(): boolean {
+    return !this.#hasSigned || !this.#isLookBackDone;
+  }
+
+  /** What was learned by looking back does not hold any more; after the first signature, or for who observes, it is over. */
+  lookBackAgain(): void {
+    if (!this.#isLookBackDone || this.#hasSigned || this.#observing !== null) return;
+    this.#isLookBackDone = false;
+    this.#lookBack = Promise.withResolvers<void>();
   }
 
   abstain(height: bigint): void {
@@ -143,13 +152,17 @@ export class Signing {
     request: () => GuardRequest,
     sign: () => Promise<Signature>,
   ): Promise<Signature | null> {
-    await this.#lookBack;
-    await this.#leaseEnd(height);
-    if (!this.#maySign(height)) return null;
-    await this.#hooks.makeDurable(payloadHash);
-    await this.#leaseEnd(height);
-    if (!this.#maySign(height)) return null;
-    return this.#deps.guard!.release(request(), sign);
+    do {
+      await this.#lookBack.promise;
+      await this.#leaseEnd(height);
+      if (!this.#maySign(height)) return null;
+      await this.#hooks.makeDurable(payloadHash);
+      await this.#leaseEnd(height);
+      if (!this.#maySign(height)) return null;
+    } while (!this.#isLookBackDone);
+    const signature = await this.#deps.guard!.release(request(), sign);
+    this.#hasSigned = true;
+    return signature;
   }
 
   /** A signature of a height that is over need not wait: it will not be made. */

@@ -378,15 +378,22 @@ export const MUTATIONS: readonly Mutation[] = [
     ['writing goes on after an error', 'if (broken !== null) throw broken;\n    try {', 'try {'],
   ]),
   ...inFile('node/consensus/lookBack.ts', [
-    [
-      'a new guard signs below where peers work',
-      'if (this.#isStrict && this.#isDecided(set, height)) return false;',
-      '',
-    ],
+    ['it signs below where peers work', 'if (this.isBehind(set, height, nowMs)) return false;', ''],
     [
       'peers that did not say where they are count',
-      'return !this.#isStrict || this.#heights.has(validator);',
-      'return true;',
+      '(this.#heights.get(validator) ?? height + 1n) <= height',
+      '(this.#heights.get(validator) ?? 0n) <= height',
     ],
+    [
+      'peers that work above count',
+      '(this.#heights.get(validator) ?? height + 1n) <= height',
+      'this.#heights.has(validator)',
+    ],
+    [
+      'an old guard is content with one answer',
+      'return !isOld && firstMs !== null',
+      'return firstMs !== null',
+    ],
+    ['answers outlive the set', 'set.hash === before.setHash && !isCaughtUp', '!isCaughtUp'],
   ]),
 ];

@@ -100,6 +100,8 @@ export type ClusterOptions = {
   readonly validators?: number;
   /** In the order of the members; 1 each by default. */
   readonly powers?: readonly bigint[];
+  /** The set of each height, out of these validators; all of them at each one by default. */
+  readonly setAt?: (height: bigint, all: ValidatorSet) => ValidatorSet;
   readonly network?: Partial<LossyOptions>;
   readonly execution?: (index: number) => FakeExecution;
   readonly l1View?: (index: number) => L1View | null;
@@ -172,7 +174,7 @@ export class Cluster {
         new Member(
           `v${index + 1}`,
           key,
-          genesisDatabase(this.set, BigInt(START_MS / 1_000)),
+          genesisDatabase(this.#options.setAt?.(1n, this.set) ?? this.set, BigInt(START_MS / 1_000)),
           options.execution?.(index) ?? {},
         ),
     );
@@ -186,7 +188,7 @@ export class Cluster {
     const faulty = this.#wrap(member);
     const chain = new FakeChain(
       member.database,
-      this.set,
+      (height) => this.#options.setAt?.(height, this.set) ?? this.set,
       this.clock,
       member.execution,
       () => member.chain === chain,
