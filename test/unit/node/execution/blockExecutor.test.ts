@@ -1,3 +1,4 @@
+import { EVM } from '@ethereumjs/evm';
 import { createMPT } from '@ethereumjs/mpt';
 import { RLP } from '@ethereumjs/rlp';
 import { hexToBigInt, keccak256, toHex } from 'viem';
@@ -117,6 +118,34 @@ describe('a block executor', () => {
       await otherFolder.remove();
     }
     expect(isAsked).toBe(true);
+  });
+
+  test('an exception out of the EVM is no drop: nothing is derived any more, and nothing is left behind (RULES 3)', async () => {
+    const { runCall } = EVM.prototype;
+    const both = payload([await transfer(alice, 0), await transfer(bob, 0)]);
+    const { valueId } = requireValid(await executor.derive(both));
+    const another = payload([await transfer(alice, 0), await transfer(bob, 0)], {
+      timestamp: both.timestamp + 1n,
+    });
+    let calls = 0;
+    EVM.prototype.runCall = function (options) {
+      if (++calls === 2) throw new Error('kzg not initialized');
+      return runCall.call(this, options);
+    };
+    try {
+      await expect(executor.derive(another)).rejects.toMatchObject({
+        code: 'EXECUTION_FAULT',
+        fatal: true,
+        message: expect.stringMatching(/kzg not initialized/),
+      });
+    } finally {
+      EVM.prototype.runCall = runCall;
+    }
+    await expect(executor.derive(both)).rejects.toMatchObject({ code: 'EXECUTION_FAULT' });
+    await executor.close();
+    executor = await BlockExecutor.open({ dataDir: folder.path, genesis });
+    expect(executor.head().block.height).toBe(0n);
+    expect(requireValid(await executor.derive(both))).toMatchObject({ valueId, dropped: [] });
   });
 
   describe('calls a payload invalid (RULES 2)', () => {
