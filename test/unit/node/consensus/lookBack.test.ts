@@ -57,7 +57,7 @@ test('who works above us has forgotten our votes of this height, and does not co
   expect(lookBack.isComplete(blank(6n), later)).toBe(true);
 });
 
-test('more than a third is enough a second after it answered, for the others may know more', () => {
+test('more than a third is enough a second after it answered, for the others may know more (RULES 14)', () => {
   for (const guard of [blank, current]) {
     const lookBack = started(1n);
     answer(lookBack, a, 0, 1n);
@@ -67,7 +67,7 @@ test('more than a third is enough a second after it answered, for the others may
   }
 });
 
-test('a single answer is enough only for a guard that is as new as the chain, and only after ten seconds', () => {
+test('a single answer is enough only for a guard that is as new as the chain, and only after ten seconds (RULES 14)', () => {
   const lookBack = started(5n);
   answer(lookBack, a, 0, 5n);
   expect(lookBack.isComplete(current(5n), muchLater - 1)).toBe(false);
