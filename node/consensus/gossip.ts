@@ -109,8 +109,10 @@ export class Gossip {
         payloads: loop.life.payloads,
         chain,
         lastCommitted: this.#deps.lastDerivation(),
-        otherSession: (session) =>
-          peer.validator === null ? null : sessions.ask(peer.validator, session, clock.nowMs()),
+        otherSession: (session) => {
+          const { validator, peerId } = peer;
+          return validator === null ? null : sessions.ask({ validator, peerId }, session, clock.nowMs());
+        },
       },
       decoded.value,
     );

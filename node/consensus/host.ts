@@ -165,9 +165,9 @@ export class ConsensusHost {
       chain.onCommitted((committed) => this.#onCommitted(committed)),
       mempool.onWork(() => this.#roundZero.check()),
       network.onPeerConnected((peer) => this.#onConnected(peer)),
-      network.onPeerDisconnected(({ validator }) => {
+      network.onPeerDisconnected(({ validator, peerId }) => {
         if (validator === null) return;
-        this.#sessions.forget(validator);
+        this.#sessions.forget({ validator, peerId });
         this.#own.forget(validator);
       }),
     );
@@ -368,11 +368,12 @@ export class ConsensusHost {
   }
 
   #onSession(peer: Peer, session: Hash): void {
-    if (peer.validator === null) return;
-    this.#status.noteSession(peer.validator);
-    if (!this.#sessions.noteSigning(peer.validator, session, this.#deps.clock.nowMs()))
+    const { validator, peerId } = peer;
+    if (validator === null) return;
+    this.#status.noteSession(validator);
+    if (!this.#sessions.noteSigning({ validator, peerId }, session, this.#deps.clock.nowMs()))
       this.#deps.logger.error(
-        { peer: peer.name, validator: peer.validator },
+        { peer: peer.name, validator },
         'two processes sign with the key of this validator: tell its operator',
       );
   }

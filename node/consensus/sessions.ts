@@ -12,30 +12,39 @@ import type { Address, Hash } from '#consensus/primitives.ts';
 export const SESSION_SILENCE_MS = 5_000;
 const MAX_SESSIONS = 1_024;
 
-type Entry = { readonly session: Hash; readonly heardMs: number; readonly signs: boolean };
+type Entry = {
+  readonly session: Hash;
+  /** The connection that it was heard on; another process with the key has another. */
+  readonly peerId: string;
+  readonly heardMs: number;
+  readonly signs: boolean;
+};
+
+/** Who speaks, as the network has proven it. */
+export type SessionPeer = { readonly validator: Address; readonly peerId: string };
 
 export class Sessions {
   readonly #byValidator = new Map<Address, Entry>();
 
   /** This session says that it signs. @returns false when another one, still heard, does as well */
-  noteSigning(validator: Address, session: Hash, nowMs: number): boolean {
+  noteSigning({ validator, peerId }: SessionPeer, session: Hash, nowMs: number): boolean {
     const known = this.#heard(validator, nowMs);
     if (known !== null && known.session !== session && known.signs) return false;
-    this.#set(validator, { session, heardMs: nowMs, signs: true });
+    this.#set(validator, { session, peerId, heardMs: nowMs, signs: true });
     return true;
   }
 
   /** This session asks whether it may sign. @returns how long ago another one was heard, null when none is */
-  ask(validator: Address, session: Hash, nowMs: number): number | null {
+  ask({ validator, peerId }: SessionPeer, session: Hash, nowMs: number): number | null {
     const known = this.#heard(validator, nowMs);
     if (known !== null && known.session !== session) return nowMs - known.heardMs;
-    this.#set(validator, { session, heardMs: nowMs, signs: known?.signs ?? false });
+    this.#set(validator, { session, peerId, heardMs: nowMs, signs: known?.signs ?? false });
     return null;
   }
 
-  /** The last connection of that validator has closed: a restart need not wait. */
-  forget(validator: Address): void {
-    this.#byValidator.delete(validator);
+  /** The connection to that process has closed: a restart need not wait. That of another process changes nothing. */
+  forget({ validator, peerId }: SessionPeer): void {
+    if (this.#byValidator.get(validator)?.peerId === peerId) this.#byValidator.delete(validator);
   }
 
   #heard(validator: Address, nowMs: number): Entry | null {

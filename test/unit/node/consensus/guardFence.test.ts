@@ -1,4 +1,4 @@
-import { parseAddress } from '#consensus/primitives.ts';
+import { type Address, parseAddress } from '#consensus/primitives.ts';
 import { createValidatorSet } from '#consensus/validatorSet.ts';
 import { Fence, LIVE_AFTER_MS } from '#node/consensus/fence.ts';
 import { SESSION_SILENCE_MS, Sessions } from '#node/consensus/sessions.ts';
@@ -53,34 +53,46 @@ test('nobody who hears another process means no wait at all; what claims to be o
   expect(fence.verdict(SET)).toBe('clear');
 });
 
+const at = (validator: Address, peerId = 'original') => ({ validator, peerId });
+
 test('a second session is told of the first until that one falls silent or disconnects', () => {
   const sessions = new Sessions();
-  expect(sessions.noteSigning(a, first, 0)).toBe(true);
-  expect(sessions.ask(a, second, 400)).toBe(400);
-  expect(sessions.ask(a, first, 500)).toBeNull();
-  expect(sessions.ask(b, second, 500)).toBeNull();
-  expect(sessions.ask(a, second, 500 + SESSION_SILENCE_MS - 1)).toBe(SESSION_SILENCE_MS - 1);
-  expect(sessions.ask(a, second, 500 + SESSION_SILENCE_MS)).toBeNull();
-  expect(sessions.ask(a, first, 500 + SESSION_SILENCE_MS)).toBe(0);
-  sessions.forget(a);
-  expect(sessions.ask(a, first, 500 + SESSION_SILENCE_MS)).toBeNull();
+  expect(sessions.noteSigning(at(a), first, 0)).toBe(true);
+  expect(sessions.ask(at(a), second, 400)).toBe(400);
+  expect(sessions.ask(at(a), first, 500)).toBeNull();
+  expect(sessions.ask(at(b), second, 500)).toBeNull();
+  expect(sessions.ask(at(a), second, 500 + SESSION_SILENCE_MS - 1)).toBe(SESSION_SILENCE_MS - 1);
+  expect(sessions.ask(at(a), second, 500 + SESSION_SILENCE_MS)).toBeNull();
+  expect(sessions.ask(at(a), first, 500 + SESSION_SILENCE_MS)).toBe(0);
+  sessions.forget(at(a));
+  expect(sessions.ask(at(a), first, 500 + SESSION_SILENCE_MS)).toBeNull();
+});
+
+test('a second process that disconnects does not make the first forgotten', () => {
+  const sessions = new Sessions();
+  expect(sessions.noteSigning(at(a), first, 0)).toBe(true);
+  expect(sessions.ask(at(a, 'copy'), second, 10)).toBe(10);
+  sessions.forget(at(a, 'copy'));
+  expect(sessions.ask(at(a, 'copy'), second, 20)).toBe(20);
+  sessions.forget(at(a));
+  expect(sessions.ask(at(a, 'copy'), second, 30)).toBeNull();
 });
 
 test('asking does not displace a session that signs, and signing displaces one that only asked', () => {
   const sessions = new Sessions();
-  expect(sessions.ask(a, second, 0)).toBeNull();
-  expect(sessions.noteSigning(a, first, 10)).toBe(true);
-  expect(sessions.ask(a, second, 20)).toBe(10);
-  expect(sessions.noteSigning(a, second, 30)).toBe(false);
-  expect(sessions.ask(a, second, 40)).toBe(30);
+  expect(sessions.ask(at(a), second, 0)).toBeNull();
+  expect(sessions.noteSigning(at(a), first, 10)).toBe(true);
+  expect(sessions.ask(at(a), second, 20)).toBe(10);
+  expect(sessions.noteSigning(at(a), second, 30)).toBe(false);
+  expect(sessions.ask(at(a), second, 40)).toBe(30);
 });
 
 test('more validators than any set has push out the stalest entry only', () => {
   const sessions = new Sessions();
   const addressOf = (index: number) => parseAddress(`0x${index.toString(16).padStart(40, '0')}`);
-  for (let index = 0; index <= 1_024; index++) sessions.noteSigning(addressOf(index), first, index);
-  expect(sessions.ask(addressOf(1), second, 1_100)).not.toBeNull();
-  expect(sessions.ask(addressOf(0), second, 1_100)).toBeNull();
+  for (let index = 0; index <= 1_024; index++) sessions.noteSigning(at(addressOf(index)), first, index);
+  expect(sessions.ask(at(addressOf(1)), second, 1_100)).not.toBeNull();
+  expect(sessions.ask(at(addressOf(0)), second, 1_100)).toBeNull();
 });
 
 /** A second process of the first member: its key, a copy of its folder and chain, other ports. */
