@@ -544,6 +544,15 @@ describe('precommits and rounds (lines 47–56, 65–67)', () => {
     expect(scenario.position().round).toBe(5);
   });
 
+  test('who was heard in a later round stays there, whatever it says of earlier ones', () => {
+    const scenario = createScenario();
+    scenario.start();
+    scenario.prevotes(7, NIL, 0);
+    scenario.prevotes(3, NIL, 0);
+    scenario.prevotes(7, NIL, 1);
+    expect(scenario.position().round).toBe(7);
+  });
+
   test('a proposal of a later round counts towards the skip', () => {
     const scenario = createScenario();
     scenario.start();
@@ -730,6 +739,16 @@ describe('equivocation', () => {
     expect(keptVotes(scenario.state(), 0, 'prevote')).toHaveLength(2);
     expect(signed(scenario.prevotes(0, A, 1, 2))).toEqual([]);
     expect(signed(scenario.prevotes(0, A, 0))).toEqual([precommit(0, A)]);
+  });
+
+  test('an equivocator is reported once, also when a third vote of its counts', () => {
+    const scenario = createScenario();
+    scenario.start();
+    scenario.prevotes(0, C, 0, 1);
+    expect(evidenceIn(scenario.prevotes(0, A, 2))).toHaveLength(0);
+    expect(evidenceIn(scenario.prevotes(0, B, 2))).toHaveLength(1);
+    expect(evidenceIn(scenario.prevotes(0, C, 2))).toHaveLength(0);
+    expect(keptVotes(scenario.state(), 0, 'prevote')).toHaveLength(5);
   });
 
   test('the same vote with another signature or another hint is no conflict', () => {
