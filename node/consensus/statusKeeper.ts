@@ -159,7 +159,7 @@ export class StatusKeeper {
     if (own.signing.abstainsAt(height))
       return {
         state: 'abstaining',
-        reason: `its peers know a newer vote of it than its sign guard, so it signs nothing at height ${height}`,
+        reason: `its peers know a newer vote of it than its sign guard, so it signs nothing at height ${height}, which ends only with more than 2/3 of the power without it`,
       };
     const withheld = own.signing.withheld();
     return withheld === null ? { state: 'signing', reason: null } : { state: 'syncing', reason: withheld };
