@@ -3,10 +3,13 @@
  *
  * A real devnet (4 validators, 3 relayers, an L1), transfers so that full blocks come at their interval, and a
  * flooder on one thread. Measured in one run: the interval without a flood; a stranger's flood; an allow-listed full
- * node's flood (relayer-3's identity, whose own process is ended first); then validator-4 is ended, the interval of
+ * node's floods (relayer-3's identity, whose own process is ended first); then validator-4 is ended, the interval of
  * the remaining three is measured as the baseline of its own, because a silent validator costs rounds by itself; then
- * validator-4's keys flood. Intervals are the others' medians, memory is each process's RSS against its RSS at the
- * end of the baseline. Exit 1 when a ratio reaches 2, memory grows by more than 100 MiB, or a flood did not flow.
+ * validator-4's keys flood. Of a node's floods, the loud one does everything and is banned for it again and again; the
+ * quiet one comes as near to every bound as it may. Intervals are the others' medians, memory is each process's RSS
+ * against its RSS at the end of the baseline. Transfers are counted from their acceptance by a node to a block: where
+ * none are committed, the interval is that of empty blocks. Exit 1 when a ratio reaches 2, memory grows by more than
+ * 100 MiB, or a flood did not flow.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -20,8 +23,8 @@ import { devnetAccounts, MNEMONIC } from '#cli/devnet/accounts.ts';
 import { devnetLayout } from '#cli/devnet/layout.ts';
 import { bytesToHex } from '#consensus/primitives.ts';
 import { loadGenesis } from '#genesis/genesisFile.ts';
-import { type Devnet, eventually, heightOf, startDevnet, VALIDATORS } from '#test/e2e/support/devnet.ts';
-import type { FlooderArguments } from './flooder.ts';
+import { type Devnet, eventually, heightOf, rpc, startDevnet, VALIDATORS } from '#test/e2e/support/devnet.ts';
+import type { FlooderArguments, FlooderReport } from './flooder.ts';
 import type { FloodName } from './floods.ts';
 
 const MAX_RATIO = 2;
@@ -58,14 +61,25 @@ type Phase = {
   readonly longestMs: number;
   readonly blocks: number;
   readonly rssMib: Readonly<Record<string, { readonly start: number; readonly most: number }>>;
-  readonly sent: Readonly<Record<string, number>> | null;
+  readonly load: { readonly submitted: number; readonly refused: number; readonly committed: number };
+  /** The load's transactions that wait at the end, in the pool that has most of them. */
+  readonly waiting: number;
+  readonly flooder: FlooderReport | null;
+};
+
+/** What the load has had accepted and refused so far, and by whom. */
+type Load = {
+  readonly counts: { submitted: number; refused: number; lastRefusal: string };
+  waiting(): Promise<number>;
+  stop(): void;
 };
 
 /** Transfers, a few a second, one after the other's admission. */
-const keepBusy = (urls: readonly string[], chainId: number): { stop(): void } => {
+const keepBusy = (urls: readonly string[], chainId: number): Load => {
+  const account = mnemonicToAccount(MNEMONIC, { addressIndex: 3 });
+  const counts = { submitted: 0, refused: 0, lastRefusal: '' };
   let stopped = false;
   const run = async (): Promise<void> => {
-    const account = mnemonicToAccount(MNEMONIC, { addressIndex: 3 });
     let nonce: number | null = null;
     for (let i = 0; !stopped; i++) {
       const client = createPublicClient({
@@ -84,18 +98,38 @@ const keepBusy = (urls: readonly string[], chainId: number): { stop(): void } =>
         });
         await client.sendRawTransaction({ serializedTransaction });
         nonce++;
-      } catch {
+        counts.submitted++;
+      } catch (error) {
         nonce = null;
+        counts.refused++;
+        counts.lastRefusal = String((error as { details?: string }).details ?? error);
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   };
   void run();
+  const waitingAt = async (url: string): Promise<number> => {
+    const nonceAt = async (tag: string): Promise<number> =>
+      Number(await rpc<string>(url, 'eth_getTransactionCount', [account.address, tag]));
+    return (await nonceAt('pending')) - (await nonceAt('latest'));
+  };
   return {
+    counts,
+    waiting: async () => Math.max(...(await Promise.all(urls.map((url) => waitingAt(url).catch(() => -1))))),
     stop: () => {
       stopped = true;
     },
   };
+};
+
+/** In the blocks after the first up to the last. */
+const transactionsIn = async (url: string, first: number, last: number): Promise<number> => {
+  let count = 0;
+  for (let height = first + 1; height <= last; height++)
+    count += Number(
+      await rpc<string>(url, 'eth_getBlockTransactionCountByNumber', [`0x${height.toString(16)}`]),
+    );
+  return count;
 };
 
 /** Watches the heads of the honest nodes until enough blocks have come, or too long a time has passed. */
@@ -103,6 +137,7 @@ const measure = async (
   name: string,
   devnet: Devnet,
   honest: readonly string[],
+  load: Load,
   start: Readonly<Record<string, number>> | null,
 ): Promise<Phase> => {
   const pids = new Map<string, number>();
@@ -111,6 +146,7 @@ const measure = async (
   for (const [node, pid] of pids) memory[node] = { start: start?.[node] ?? rssMib(pid), most: 0 };
   const arrivals = new Map<number, number>();
   const end = Date.now() + BLOCKS * 6_000;
+  const before = { ...load.counts };
   let first = -1;
   let highest = 0;
   const url = devnet.urls[VALIDATORS.indexOf(honest[0] as (typeof VALIDATORS)[number])]!;
@@ -118,7 +154,7 @@ const measure = async (
     const found = await heightOf(url).catch(() => -1);
     if (found > highest) {
       if (first >= 0) for (let at = highest + 1; at <= found; at++) arrivals.set(at, performance.now());
-      first = found;
+      else first = found;
       highest = found;
     }
     for (const [node, pid] of pids) memory[node]!.most = Math.max(memory[node]!.most, rssMib(pid));
@@ -132,7 +168,15 @@ const measure = async (
     longestMs: Math.round(Math.max(...intervals)),
     blocks: intervals.length,
     rssMib: memory,
-    sent: null,
+    load: {
+      submitted: load.counts.submitted - before.submitted,
+      refused: load.counts.refused - before.refused,
+      committed: await eventually('the blocks to be read', async () => ({
+        count: await transactionsIn(url, first, highest),
+      })).then(({ count }) => count),
+    },
+    waiting: await load.waiting(),
+    flooder: null,
   };
 };
 
@@ -155,7 +199,7 @@ const MIN_SENT = 100;
 type Flooder = {
   readonly child: ChildProcess;
   underWay(): Promise<void>;
-  stop(): Promise<Record<string, number>>;
+  stop(): Promise<FlooderReport>;
 };
 
 const watchFlooder = (child: ChildProcess): Flooder => {
@@ -175,7 +219,7 @@ const watchFlooder = (child: ChildProcess): Flooder => {
       await ended;
       clearTimeout(killer);
       const last = output.trim().split('\n').at(-1) ?? '';
-      return last.startsWith('{') ? (JSON.parse(last) as Record<string, number>) : {};
+      return last.startsWith('{') ? (JSON.parse(last) as FlooderReport) : { sent: {}, cpuPercent: 0 };
     },
   };
 };
@@ -185,13 +229,14 @@ const flooded = async (
   devnet: Devnet,
   honest: readonly string[],
   given: FlooderArguments,
+  load: Load,
   start: Readonly<Record<string, number>>,
 ): Promise<Phase> => {
   const flooder = watchFlooder(startFlooder(given));
   try {
     await flooder.underWay();
-    const phase = await measure(name, devnet, honest, start);
-    return { ...phase, sent: await flooder.stop() };
+    const phase = await measure(name, devnet, honest, load, start);
+    return { ...phase, flooder: await flooder.stop() };
   } finally {
     flooder.child.kill('SIGKILL');
   }
@@ -204,8 +249,8 @@ const report = (phases: readonly { phase: Phase; baseline: Phase }[]): boolean =
   const rows = phases.map(({ phase, baseline }) => {
     const ratio = phase.intervalMs / baseline.intervalMs;
     const growthMib = phase === baseline ? 0 : growthOf(phase);
-    const sent =
-      phase.sent === null ? null : Object.values(phase.sent).reduce((sum, count) => sum + count, 0);
+    const { flooder, load } = phase;
+    const sent = flooder === null ? null : Object.values(flooder.sent).reduce((sum, count) => sum + count, 0);
     return {
       phase: phase.name,
       'median ms': phase.intervalMs,
@@ -213,7 +258,12 @@ const report = (phases: readonly { phase: Phase; baseline: Phase }[]): boolean =
       blocks: phase.blocks,
       ratio: Number(ratio.toFixed(2)),
       'RSS growth MiB': Math.round(growthMib),
+      submitted: load.submitted,
+      refused: load.refused,
+      committed: load.committed,
+      waiting: phase.waiting,
       sent,
+      'flooder CPU %': flooder?.cpuPercent ?? null,
       holds:
         (sent === null || sent >= MIN_SENT) &&
         phase.blocks >= BLOCKS &&
@@ -231,7 +281,7 @@ const report = (phases: readonly { phase: Phase; baseline: Phase }[]): boolean =
     limits: { ratio: MAX_RATIO, growthMib: MAX_GROWTH_MIB },
     rows,
     sent: Object.fromEntries(
-      phases.flatMap(({ phase }) => (phase.sent === null ? [] : [[phase.name, phase.sent]])),
+      phases.flatMap(({ phase }) => (phase.flooder === null ? [] : [[phase.name, phase.flooder.sent]])),
     ),
   };
   mkdirSync(join(HERE, 'results'), { recursive: true });
@@ -259,15 +309,15 @@ const runAll = async (devnet: Devnet): Promise<boolean> => {
     };
   };
   const input = (flood: FloodName, honest: readonly string[], role: number | null): FlooderArguments => {
-    const node =
-      role === null ? null : flood === 'validator' ? accounts.validators[role]! : accounts.relayers[role]!;
+    const isValidator = flood === 'validator' || flood === 'quietValidator';
+    const node = role === null ? null : (isValidator ? accounts.validators : accounts.relayers)[role]!;
     return {
       flood,
       chainId: genesis.spec.chainId.toString(),
       genesisHash: genesis.genesisHash,
       targets: honest.map(targetOf),
       nodeSeed: node === null ? null : bytesToHex(node.nodeSeed),
-      consensusKey: flood === 'validator' ? bytesToHex(node!.privateKey) : null,
+      consensusKey: isValidator ? bytesToHex(node!.privateKey) : null,
       rpcUrl: devnet.urls[0]!,
     };
   };
@@ -275,45 +325,46 @@ const runAll = async (devnet: Devnet): Promise<boolean> => {
     Object.fromEntries(Object.entries(phase.rssMib).map(([node, { most }]) => [node, most]));
 
   const busy = keepBusy(devnet.urls.slice(0, 3), Number(genesis.spec.chainId));
+  const isWanted = (...names: readonly FloodName[]): boolean =>
+    values.only === undefined || names.some((name) => name === values.only);
+  const phases: { phase: Phase; baseline: Phase }[] = [];
+  const flood = async (
+    name: FloodName,
+    honest: readonly string[],
+    role: number | null,
+    baseline: Phase,
+  ): Promise<void> => {
+    if (!isWanted(name)) return;
+    say(`flood: ${name}`);
+    const phase = await flooded(name, devnet, honest, input(name, honest, role), busy, startOf(baseline));
+    phases.push({ phase, baseline });
+  };
   try {
     const four = [...VALIDATORS];
     const three = four.slice(0, 3);
     say('baseline: four validators');
-    await measure('warm-up', devnet, four, null);
-    const baseline = await measure('baseline', devnet, four, null);
-    const phases = [{ phase: baseline, baseline }];
-    if (values.only === undefined || values.only === 'stranger') {
-      say('flood: a stranger');
-      phases.push({
-        phase: await flooded('stranger', devnet, four, input('stranger', four, null), startOf(baseline)),
-        baseline,
-      });
-    }
-    if (values.only === undefined || values.only === 'fullNode') {
-      say('flood: an allow-listed full node');
-      await devnet.kill('relayer-3');
-      phases.push({
-        phase: await flooded('full node', devnet, four, input('fullNode', four, 2), startOf(baseline)),
-        baseline,
-      });
-    }
-    if (values.only === undefined || values.only === 'validator') {
+    await measure('warm-up', devnet, four, busy, null);
+    const baseline = await measure('baseline', devnet, four, busy, null);
+    phases.push({ phase: baseline, baseline });
+    await flood('stranger', four, null, baseline);
+    if (isWanted('fullNode', 'quietFullNode')) await devnet.kill('relayer-3');
+    await flood('fullNode', four, 2, baseline);
+    await flood('quietFullNode', four, 2, baseline);
+    if (isWanted('validator', 'quietValidator')) {
       say('baseline: three of four validators');
       await devnet.kill('validator-4');
       const bad = accounts.validators.findIndex(({ name }) => name === 'validator-4');
-      const silent = await measure('baseline, validator-4 silent', devnet, three, startOf(baseline));
+      const silent = await measure('baseline, validator-4 silent', devnet, three, busy, startOf(baseline));
       phases.push({ phase: silent, baseline: silent });
-      say('flood: validator-4 gone bad');
-      phases.push({
-        phase: await flooded('validator', devnet, three, input('validator', three, bad), startOf(silent)),
-        baseline: silent,
-      });
+      await flood('validator', three, bad, silent);
+      await flood('quietValidator', three, bad, silent);
     }
     await eventually('the devnet to go on afterwards', async () => {
       const before = await heightOf(devnet.urls[0]!);
       await new Promise((resolve) => setTimeout(resolve, 3_000));
       return (await heightOf(devnet.urls[0]!)) > before;
     });
+    if (busy.counts.refused > 0) say(`the load's last refusal: ${busy.counts.lastRefusal}`);
     return report(phases);
   } finally {
     busy.stop();

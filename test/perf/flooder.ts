@@ -1,6 +1,6 @@
 /**
  * One flood in a process of its own, on one thread, until it is told to end: `flooder.ts <JSON>`. Says "flooding" when
- * it is under way, and what it sent as JSON at the end.
+ * it is under way, and at the end as JSON what it sent and what of a core it used since.
  */
 import { type Hash, hexToBytes } from '#consensus/primitives.ts';
 import { FLOODS, type FloodName, type FloodTarget } from './floods.ts';
@@ -16,6 +16,12 @@ export type FlooderArguments = {
 };
 
 const given = JSON.parse(process.argv[2]!) as FlooderArguments;
+export type FlooderReport = {
+  readonly sent: Readonly<Record<string, number>>;
+  /** Of one core, in percent. */
+  readonly cpuPercent: number;
+};
+
 const sent = new Map<string, number>();
 let height = 0n;
 let total = 0;
@@ -41,7 +47,12 @@ const follow = async (): Promise<void> => {
 process.on('uncaughtException', () => undefined);
 process.on('unhandledRejection', () => undefined);
 process.on('SIGTERM', () => {
-  process.stdout.write(`${JSON.stringify(Object.fromEntries(sent))}\n`, () => process.exit(0));
+  const { user, system } = process.cpuUsage();
+  const report: FlooderReport = {
+    sent: Object.fromEntries(sent),
+    cpuPercent: Math.round((user + system) / 10_000 / process.uptime()),
+  };
+  process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));
 });
 
 void follow();

@@ -1,8 +1,10 @@
 /**
- * Three ways to flood a validator at full speed, with real libp2p and the keys that the attacker would have.
+ * Five ways to flood a validator at full speed, with real libp2p and the keys that the attacker would have.
  *
- * Owns what is sent. Each flood is endless, reconnects whenever it is thrown out, and shares one thread with nothing
- * else. No throttle of its own: what slows it down is the other side and the processor.
+ * Owns who connects, and how fast. Each flood is endless and reconnects whenever it is thrown out. The loud ones have
+ * no throttle of their own: what slows them down is the other side and the processor. The quiet ones stay below
+ * everything that counts as a fault, so that they are never banned: well-formed, useless, at the highest rates that
+ * the budgets allow.
  */
 import { connect } from 'node:net';
 import { noise } from '@chainsafe/libp2p-noise';
@@ -12,25 +14,40 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p } from 'libp2p';
-import { signDigest } from '#consensus/crypto/secp256k1.ts';
-import { proposalDigest, voteDigest } from '#consensus/digests.ts';
-import { type Address, bytesToHex, concatBytes, type Hash, type Signature } from '#consensus/primitives.ts';
+import { privateKeyToAddress, signDigest } from '#consensus/crypto/secp256k1.ts';
+import { type Address, concatBytes } from '#consensus/primitives.ts';
 import { type Signer, signRequestDigest } from '#consensus/signer.ts';
-import { type ConsensusDomain, NIL } from '#consensus/types.ts';
+import type { ConsensusDomain } from '#consensus/types.ts';
 import { CONSENSUS_REQUEST_PROTOCOL } from '#node/consensus/asking.ts';
-import { encodeMessage } from '#node/consensus/messages.ts';
+import { encodeRequest } from '#node/consensus/messages.ts';
 import { FORK_PLAN_HASH } from '#node/network/forkPlan.ts';
 import { encodeFrame } from '#node/network/frames.ts';
 import { encodeBatch } from '#node/network/gossip.ts';
 import { HANDSHAKE_PROTOCOL, performHandshake } from '#node/network/handshake.ts';
 import {
   BULK_PROTOCOL,
+  DEFAULT_TUNING,
   PING_PROTOCOL,
   PROTOCOL_VERSION,
   URGENT_PROTOCOL,
 } from '#node/network/networkOptions.ts';
+import { createTokenBucket } from '#node/network/tokenBucket.ts';
+import { encodeBlockRequest, encodeHead } from '#node/sync/blockCodec.ts';
 import { BLOCKS_PROTOCOL, HEADERS_PROTOCOL } from '#node/sync/blockServer.ts';
 import { HEAD_PROTOCOL } from '#node/sync/heads.ts';
+import { GOSSIP_PROTOCOL, gossipRpc } from '#test/unit/node/network/gossipRpc.ts';
+import {
+  filled,
+  forgedVote,
+  invalidEvidence,
+  junkTransaction,
+  payloadOf,
+  proposalOf,
+  randomHash,
+  type Speaker,
+  uselessVotes,
+  voteOf,
+} from './junk.ts';
 
 export type FloodTarget = {
   readonly host: string;
@@ -50,9 +67,7 @@ export type FloodInput = {
 };
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const filled = (size: number): Uint8Array => crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536)));
-const randomHash = (): Hash => bytesToHex(filled(32)) as Hash;
-const large = new Uint8Array(2 * 1024 * 1024).fill(0xee);
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const createNode = async (privateKey: PrivateKey): Promise<Libp2p> =>
   createLibp2p({
@@ -63,7 +78,7 @@ const createNode = async (privateKey: PrivateKey): Promise<Libp2p> =>
     streamMuxers: [yamux({ maxOutboundStreams: 1_024 })],
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },
-    connectionManager: { maxConnections: 10_000, reconnectRetries: 0 },
+    connectionManager: { maxConnections: 10_000, maxParallelDials: 1_000, reconnectRetries: 0 },
   });
 
 const dial = (node: Libp2p, { host, port }: FloodTarget): Promise<Connection> =>
@@ -76,6 +91,8 @@ const forEver = async (work: () => Promise<void>): Promise<never> => {
     await turn();
   }
 };
+const times = <T>(count: number, make: (i: number) => T): T[] =>
+  Array.from({ length: count }, (_, i) => make(i));
 
 // ── a stranger ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -110,35 +127,49 @@ const floodAsStranger = async ({ targets, sent }: FloodInput): Promise<void> => 
   };
   await Promise.all(
     targets.flatMap((target) => [
-      ...Array.from({ length: 24 }, () => forEver(() => rawConnection(target, sent))),
-      ...Array.from({ length: 2 }, () => forEver(() => garbageHandshakes(target))),
+      ...times(24, () => forEver(() => rawConnection(target, sent))),
+      ...times(4, () => forEver(() => garbageHandshakes(target))),
     ]),
   );
 };
 
 // ── a peer ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Sends as long as the other side takes it; resolves when the stream is over. */
-const pour = async (stream: Stream, next: () => Uint8Array, count: () => void): Promise<void> => {
+const drained = (stream: Stream): Promise<void> =>
+  new Promise((resolve) => {
+    const go = (): void => {
+      stream.removeEventListener('drain', go);
+      stream.removeEventListener('close', go);
+      resolve();
+    };
+    stream.addEventListener('drain', go);
+    stream.addEventListener('close', go);
+    setTimeout(go, 500);
+  });
+
+/** Sends between two turns of the loop, so that sockets are written and closings are noticed. */
+const SENDS_AT_ONCE = 32;
+
+/** Sends as long as the other side takes it, waiting for nothing else; resolves when the stream is over. */
+const pour = async (stream: Stream, next: () => Uint8Array): Promise<void> => {
   while (stream.status === 'open') {
-    if (stream.writableNeedsDrain) {
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          stream.removeEventListener('drain', go);
-          stream.removeEventListener('close', go);
-          resolve();
-        };
-        stream.addEventListener('drain', go);
-        stream.addEventListener('close', go);
-        setTimeout(go, 500);
-      });
-      continue;
-    }
-    stream.send(next());
-    count();
+    for (let i = 0; i < SENDS_AT_ONCE && stream.status === 'open' && !stream.writableNeedsDrain; i++)
+      stream.send(next());
+    await (stream.writableNeedsDrain ? drained(stream) : turn());
+  }
+};
+
+/** As often as the budget has it, for as long as the connection lasts. */
+const atRate = async (connection: Connection, perSecond: number, work: () => void): Promise<void> => {
+  const budget = createTokenBucket({ perSecond, burst: perSecond / 2 }, () => performance.now());
+  while (connection.status === 'open') {
+    while (budget.take(1)) work();
     await turn();
   }
 };
+
+const openStream = (connection: Connection, protocol: string): Promise<Stream> =>
+  connection.newStream(protocol, { signal: AbortSignal.timeout(2_000) });
 
 const shakeHands = async (
   connection: Connection,
@@ -150,93 +181,63 @@ const shakeHands = async (
     consensusKey === null
       ? null
       : {
-          address: target.validator,
+          address: privateKeyToAddress(consensusKey),
           sign: async (request) => signDigest(signRequestDigest(request), consensusKey),
         };
-  const stream = await connection.newStream(HANDSHAKE_PROTOCOL, { signal: AbortSignal.timeout(3_000) });
   await performHandshake(
-    stream,
+    await openStream(connection, HANDSHAKE_PROTOCOL),
     { protocolVersion: PROTOCOL_VERSION, domain, forkPlanHash: FORK_PLAN_HASH, peerId, signer },
     { peerId: target.peerId, validator: target.validator, accepts: () => true },
     AbortSignal.timeout(3_000),
   );
 };
 
-const varint = (value: number): Uint8Array => {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 128) return Uint8Array.from([...bytes, rest]);
-    bytes.push((rest & 127) | 128);
-  }
-};
-const field = (number: number, body: Uint8Array): Uint8Array =>
-  concatBytes(varint((number << 3) | 2), varint(body.length), body);
+type Leg = (connection: Connection) => Promise<unknown>;
 
-/** One gossipsub RPC with one message of ours, framed as gossipsub frames it. */
-const gossipRpc = ({ domain }: FloodInput, transactions: readonly Uint8Array[]): Uint8Array => {
-  const topic = new TextEncoder().encode(
-    `/causeway/${domain.chainId}/${domain.genesisHash.slice(2, 18)}/transactions/1`,
-  );
-  const message = concatBytes(field(2, encodeBatch(transactions)), field(4, topic));
-  const rpc = field(2, message);
-  return concatBytes(varint(rpc.length), rpc);
-};
-
-/** A legacy transaction whose signature is random: it decodes and recovers to nobody's account, or to nothing. */
-const junkTransaction = (): Uint8Array =>
-  concatBytes(
-    Uint8Array.of(0xf8, 0x6c, 0x80, 0x84, 0x77, 0x35, 0x94, 0x00, 0x82, 0x52, 0x08, 0x94),
-    filled(20),
-    Uint8Array.of(0x88),
-    Uint8Array.of(1),
-    filled(7),
-    Uint8Array.of(0x80, 0x83, 0x01, 0x4b, 0x77, 0xa0),
-    Uint8Array.of(1),
-    filled(31),
-    Uint8Array.of(0xa0, 1),
-    filled(31),
-  );
-
-const voteOf = (input: FloodInput, forged: boolean): Uint8Array => {
-  const vote = {
-    type: Math.random() < 0.5 ? ('prevote' as const) : ('precommit' as const),
-    height: input.height() + 1n + BigInt(Math.floor(Math.random() * 2)),
-    round: Math.floor(Math.random() * 50),
-    valueId: randomHash(),
+/** One life after the other on each of several connections: shake hands, then all legs at once until it is over. */
+const floodAsPeer = async (input: FloodInput, lives: number, legs: () => readonly Leg[]): Promise<void> => {
+  const node = await createNode(await generateKeyPairFromSeed('Ed25519', input.nodeSeed!));
+  await node.handle(PING_PROTOCOL, (stream) => {
+    stream.addEventListener('message', () => {
+      if (stream.writeStatus === 'writable') stream.send(new Uint8Array(4));
+    });
+  });
+  const live = async (target: FloodTarget): Promise<void> => {
+    // one that is banned goes on knocking: that is its flood then
+    input.sent('dials', 1);
+    const connection = await dial(node, target);
+    try {
+      await shakeHands(connection, input, target, node.peerId.toString());
+      input.sent('handshakes done', 1);
+      await Promise.allSettled(legs().map((leg) => leg(connection)));
+    } finally {
+      connection.abort(new Error('again'));
+    }
   };
-  const signature: Signature =
-    forged || input.consensusKey === null
-      ? (`0x${Buffer.from(concatBytes(Uint8Array.of(1), filled(31), Uint8Array.of(1), filled(31))).toString('hex')}1b` as Signature)
-      : signDigest(voteDigest(input.domain, vote), input.consensusKey);
-  return encodeFrame(encodeMessage({ type: 'vote', vote: { ...vote, signature, payloadHash: null } }));
+  await Promise.all(input.targets.flatMap((target) => times(lives, () => forEver(() => live(target)))));
 };
 
-const proposalOf = (input: FloodInput): Uint8Array => {
-  const proposal = {
-    height: input.height() + 1n,
-    round: Math.floor(Math.random() * 50),
-    polRound: -1,
-    payloadHash: randomHash(),
-    valueId: NIL,
+/** Each batch is new to gossipsub, its transactions cost a recovery each. */
+const batchesOf = (transactions: readonly Uint8Array[], size: number, { domain }: FloodInput) => {
+  let at = 0;
+  return (): Uint8Array => {
+    at = (at + size) % (transactions.length - size);
+    return gossipRpc(domain, encodeBatch(transactions.slice(at, at + size)));
   };
-  const signature = signDigest(proposalDigest(input.domain, proposal), input.consensusKey!);
-  return encodeFrame(encodeMessage({ type: 'proposal', proposal: { ...proposal, signature } }));
 };
 
-const payloadOf = (input: FloodInput): Uint8Array =>
-  encodeFrame(
-    encodeMessage({
-      type: 'payload',
-      height: input.height() + 1n,
-      payload: {
-        parentHash: randomHash(),
-        timestamp: BigInt(Math.floor(Date.now() / 1_000)),
-        feeRecipient: input.targets[0]!.validator,
-        transactions: Array.from({ length: 8 }, () => large.subarray(0, 120_000)),
-      },
-    }),
-  );
+const pourCounted =
+  (input: FloodInput, protocol: string, what: string, count: number, next: () => Uint8Array): Leg =>
+  async (connection) =>
+    pour(await openStream(connection, protocol), () => {
+      input.sent(what, count);
+      return next();
+    });
 
+// ── loud ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Connections that are kept flooding at each target, of the four that a PeerId may have. */
+const LOUD_LIVES = 3;
 const REQUESTS = [
   HEAD_PROTOCOL,
   BLOCKS_PROTOCOL,
@@ -245,139 +246,199 @@ const REQUESTS = [
   PING_PROTOCOL,
 ];
 
-/** Requests of every protocol, and of none, 32 under way at a time. */
-const floodRequests = (connection: Connection, { sent }: FloodInput): Promise<unknown> =>
-  Promise.all(
-    Array.from({ length: 32 }, async (_, i) => {
-      while (connection.status === 'open') {
-        const protocol = REQUESTS[i % (REQUESTS.length + 1)] ?? '/nobody/serves/this/1';
-        try {
-          const stream = await connection.newStream(protocol, { signal: AbortSignal.timeout(1_000) });
-          stream.send(encodeFrame(protocol === PING_PROTOCOL ? new Uint8Array(0) : filled(16)));
-          sent('requests', 1);
-          await turn();
-          stream.abort(new Error('next'));
-        } catch {
-          await turn();
+/** Garbage for every protocol, and of none, 32 under way at a time. */
+const floodRequests =
+  ({ sent }: FloodInput): Leg =>
+  (connection) =>
+    Promise.all(
+      times(32, async (i) => {
+        while (connection.status === 'open') {
+          const protocol = REQUESTS[i % (REQUESTS.length + 1)] ?? '/nobody/serves/this/1';
+          try {
+            const stream = await openStream(connection, protocol);
+            stream.send(encodeFrame(protocol === PING_PROTOCOL ? new Uint8Array(0) : filled(16)));
+            sent('requests', 1);
+            await turn();
+            stream.abort(new Error('next'));
+          } catch {
+            await turn();
+          }
         }
-      }
-    }),
-  );
-
-const floodGossip = async (connection: Connection, input: FloodInput): Promise<void> => {
-  const batches = Array.from({ length: 16 }, () =>
-    gossipRpc(input, Array.from({ length: 500 }, junkTransaction)),
-  );
-  const stream = await connection.newStream(['/meshsub/1.2.0'], { signal: AbortSignal.timeout(2_000) });
-  let at = 0;
-  await pour(
-    stream,
-    () => batches[at++ % batches.length]!,
-    () => input.sent('gossip batches', 1),
-  );
-};
-
-const floodStream = async (
-  connection: Connection,
-  protocol: string,
-  next: () => Uint8Array,
-  count: () => void,
-): Promise<void> =>
-  pour(await connection.newStream(protocol, { signal: AbortSignal.timeout(2_000) }), next, count);
-
-/** One connection after the other, everything over each; `legs` are the streams that go beside requests and gossip. */
-const floodAsPeer = async (
-  input: FloodInput,
-  legs: (connection: Connection) => readonly Promise<unknown>[],
-): Promise<void> => {
-  const node = await createNode(await generateKeyPairFromSeed('Ed25519', input.nodeSeed!));
-  await node.handle(PING_PROTOCOL, (stream) => {
-    stream.addEventListener('message', () => {
-      if (stream.writeStatus === 'writable') stream.send(new Uint8Array(4));
-    });
-  });
-  await Promise.all(
-    input.targets.map((target) =>
-      forEver(async () => {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        // a banned flooder goes on knocking: that is its flood then
-        input.sent('dials', 1);
-        const connection = await dial(node, target);
-        await shakeHands(connection, input, target, node.peerId.toString());
-        input.sent('handshakes done', 1);
-        await Promise.allSettled([
-          floodRequests(connection, input),
-          floodGossip(connection, input),
-          ...legs(connection),
-        ]);
-        connection.abort(new Error('again'));
       }),
-    ),
+    );
+
+/** In this part of its lives: what ends a connection soon would hide the rest otherwise. */
+const sometimes = (share: number, ...legs: readonly Leg[]): readonly Leg[] =>
+  Math.random() < share ? legs : [];
+
+const loudGossip = (input: FloodInput): (() => readonly Leg[]) => {
+  const { chainId } = input.domain;
+  const recovering = batchesOf(
+    times(2_048, () => junkTransaction(chainId, true)),
+    500,
+    input,
   );
+  const forged = batchesOf(
+    times(600, () => junkTransaction(chainId, false)),
+    500,
+    input,
+  );
+  return () => [
+    pourCounted(input, GOSSIP_PROTOCOL, 'gossiped transactions', 500, recovering),
+    ...sometimes(0.3, pourCounted(input, GOSSIP_PROTOCOL, 'forged transactions', 500, forged)),
+  ];
 };
+
+const oversized = new Uint8Array(2 * 1024 * 1024).fill(0xee);
 
 /** An allow-listed node without a consensus key. */
-const floodAsFullNode = (input: FloodInput): Promise<void> =>
-  floodAsPeer(input, (connection) => {
-    const raw = encodeFrame(filled(300));
-    return [
-      floodStream(
-        connection,
-        HEAD_PROTOCOL,
-        () => large,
-        () => input.sent('oversized requests', 1),
-      ),
-      // half of its lives without consensus messages, which are forbidden and end the connection soon
-      ...(Math.random() < 0.5
-        ? []
-        : [
-            floodStream(
-              connection,
-              URGENT_PROTOCOL,
-              () => raw,
-              () => input.sent('forbidden messages', 1),
-            ),
-          ]),
-    ];
-  });
-
-/** A validator gone bad: signed votes for many rounds and values, forged ones, junk proposals, large payloads. */
-const floodAsValidator = (input: FloodInput): Promise<void> => {
-  const votes = (): Uint8Array => {
-    input.sent('votes', 16);
-    return concatBytes(...Array.from({ length: 16 }, () => voteOf(input, false)));
-  };
-  return floodAsPeer(input, (connection) => [
-    floodStream(connection, URGENT_PROTOCOL, votes, () => undefined),
-    floodStream(
-      connection,
-      URGENT_PROTOCOL,
-      () => proposalOf(input),
-      () => input.sent('proposals', 1),
+const floodAsFullNode = (input: FloodInput): Promise<void> => {
+  const gossip = loudGossip(input);
+  const forbidden = encodeFrame(filled(300));
+  return floodAsPeer(input, LOUD_LIVES, () => [
+    ...gossip(),
+    ...sometimes(0.3, floodRequests(input)),
+    ...sometimes(
+      0.3,
+      pourCounted(input, HEAD_PROTOCOL, 'oversized requests', 1, () => oversized),
     ),
-    floodStream(
-      connection,
-      BULK_PROTOCOL,
-      () => payloadOf(input),
-      () => input.sent('payloads', 1),
+    ...sometimes(
+      0.3,
+      pourCounted(input, URGENT_PROTOCOL, 'forbidden messages', 1, () => forbidden),
     ),
-    // forged signatures are a fault each and end in a ban: in some lives only
-    ...(Math.random() < 0.7
-      ? []
-      : [
-          floodStream(
-            connection,
-            URGENT_PROTOCOL,
-            () => voteOf(input, true),
-            () => input.sent('forged votes', 1),
-          ),
-        ]),
   ]);
 };
 
-export type FloodName = 'stranger' | 'fullNode' | 'validator';
+const speakerOf = ({ domain, consensusKey }: FloodInput): Speaker => ({ domain, key: consensusKey! });
+
+/** A validator gone bad: signed votes for many rounds and values, forged ones, junk proposals, evidence, payloads. */
+const floodAsValidator = (input: FloodInput): Promise<void> => {
+  const speaker = speakerOf(input);
+  const gossip = loudGossip(input);
+  const next = (): bigint => input.height() + 1n;
+  const votes = (): Uint8Array => concatBytes(...times(16, () => voteOf(speaker, next())));
+  return floodAsPeer(input, LOUD_LIVES, () => [
+    ...gossip(),
+    pourCounted(input, URGENT_PROTOCOL, 'votes', 16, votes),
+    pourCounted(input, URGENT_PROTOCOL, 'proposals', 1, () => proposalOf(speaker, next())),
+    pourCounted(input, BULK_PROTOCOL, 'payloads', 1, () => payloadOf(speaker, next())),
+    ...sometimes(0.3, floodRequests(input)),
+    // a fault each, which end in a ban
+    ...sometimes(
+      0.3,
+      pourCounted(input, URGENT_PROTOCOL, 'forged votes', 1, () => forgedVote(next())),
+    ),
+    ...sometimes(
+      0.3,
+      pourCounted(input, URGENT_PROTOCOL, 'invalid evidence', 1, () =>
+        invalidEvidence(speaker, input.height()),
+      ),
+    ),
+  ]);
+};
+
+// ── quiet ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What of a budget a quiet flood uses: all of it but what its ordinary requests and clock differences take. */
+const SHARE = 0.9;
+const { budgets } = DEFAULT_TUNING;
+const ADMISSIBLE_BATCH = 16;
+
+/** Well-formed requests, the dearest there are, whose answers are read. */
+const usefulLooking =
+  (input: FloodInput, protocols: readonly string[]): Leg =>
+  async (connection) => {
+    const bodies: Readonly<Record<string, () => Uint8Array>> = {
+      [HEAD_PROTOCOL]: () => encodeHead(input.height()),
+      [BLOCKS_PROTOCOL]: () => encodeBlockRequest({ from: 1n, count: 1_000 }),
+      [HEADERS_PROTOCOL]: () => encodeBlockRequest({ from: 1n, count: 1_000 }),
+      [CONSENSUS_REQUEST_PROTOCOL]: () =>
+        encodeRequest({ type: 'valueByPayload', height: input.height() + 1n, payloadHash: randomHash() }),
+    };
+    let underWay = 0;
+    let at = 0;
+    const askOne = async (): Promise<void> => {
+      // four are answered at once, and more than sixty-four waiting would be a fault
+      if (underWay >= 32) return;
+      underWay++;
+      const protocol = protocols[at++ % protocols.length]!;
+      try {
+        const stream = await openStream(connection, protocol);
+        input.sent('well-formed requests', 1);
+        stream.send(encodeFrame(bodies[protocol]!()));
+        await Promise.race([
+          new Promise((resolve) => stream.addEventListener('close', resolve)),
+          pause(5_000),
+        ]);
+        if (stream.status === 'open') stream.abort(new Error('too slow'));
+      } catch {
+        // refused: the next
+      } finally {
+        underWay--;
+      }
+    };
+    await atRate(connection, SHARE * budgets.requests.perSecond, () => void askOne());
+  };
+
+/** Transactions of accounts without money: each takes a recovery and a read of the state, and none is a fault. */
+const quietGossip = (input: FloodInput): Leg => {
+  const batch = batchesOf(
+    times(1_024, () => junkTransaction(input.domain.chainId, true)),
+    ADMISSIBLE_BATCH,
+    input,
+  );
+  return async (connection) => {
+    const stream = await openStream(connection, GOSSIP_PROTOCOL);
+    await atRate(connection, SHARE * budgets.gossipMessages.perSecond, () => {
+      if (stream.status !== 'open' || stream.writableNeedsDrain) return;
+      stream.send(batch());
+      input.sent('gossiped transactions', ADMISSIBLE_BATCH);
+    });
+  };
+};
+
+const floodAsQuietFullNode = (input: FloodInput): Promise<void> => {
+  const gossip = quietGossip(input);
+  return floodAsPeer(input, 1, () => [
+    gossip,
+    usefulLooking(input, [HEAD_PROTOCOL, BLOCKS_PROTOCOL, HEADERS_PROTOCOL]),
+  ]);
+};
+
+/** Signs nothing twice and says nothing wrong; what it says is of no use to anybody. */
+const floodAsQuietValidator = (input: FloodInput): Promise<void> => {
+  const speaker = speakerOf(input);
+  const gossip = quietGossip(input);
+  let votes: readonly Uint8Array[] = [];
+  let votesFor = -1n;
+  let at = 0;
+  const nextVote = (): Uint8Array => {
+    if (votesFor !== input.height() + 1n) {
+      votesFor = input.height() + 1n;
+      votes = uselessVotes(speaker, votesFor);
+    }
+    return votes[at++ % votes.length]!;
+  };
+  const voting: Leg = async (connection) => {
+    const stream = await openStream(connection, URGENT_PROTOCOL);
+    await atRate(connection, SHARE * budgets.messages.perSecond, () => {
+      if (stream.status !== 'open' || stream.writableNeedsDrain) return;
+      stream.send(nextVote());
+      input.sent('useless votes', 1);
+    });
+  };
+  return floodAsPeer(input, 1, () => [
+    gossip,
+    voting,
+    usefulLooking(input, [HEAD_PROTOCOL, BLOCKS_PROTOCOL, HEADERS_PROTOCOL, CONSENSUS_REQUEST_PROTOCOL]),
+  ]);
+};
+
+export type FloodName = 'stranger' | 'fullNode' | 'quietFullNode' | 'validator' | 'quietValidator';
 export const FLOODS: Record<FloodName, (input: FloodInput) => Promise<void>> = {
   stranger: floodAsStranger,
   fullNode: floodAsFullNode,
+  quietFullNode: floodAsQuietFullNode,
   validator: floodAsValidator,
+  quietValidator: floodAsQuietValidator,
 };
