@@ -89,6 +89,24 @@ test('28 · two data folders are wiped in the middle of a height that both voted
   await expectResumed(cluster);
 });
 
+test('28 · while no sync brings what is decided, a wiped validator signs nothing of it', async () => {
+  const cluster = new Cluster({ seed: 2861, sync: false });
+  await cluster.startAll();
+  expect(await cluster.until(5n, 60_000)).toBe(true);
+  const [victim, source] = cluster.members as [Member, Member];
+  cluster.crash(victim);
+  wipe(victim);
+  const { signed } = victim;
+  // Meanwhile the others forget what it signed.
+  expect(await cluster.until(cluster.highest() + 5n, 60_000, cluster.members.slice(1))).toBe(true);
+  await cluster.start(victim);
+  await cluster.clock.advance(30_000);
+  expect([victim.height(), victim.signed]).toEqual([0n, signed]);
+  expect(victim.host!.status().observing).toBeNull();
+  victim.chain.copyFrom(source.chain);
+  await expectResumed(cluster);
+});
+
 test('all four with wiped folders before the first vote: the chain begins', async () => {
   const cluster = new Cluster({ seed: 286, emptyBlockIntervalMs: 5_000 });
   await cluster.startAll();
