@@ -18,7 +18,8 @@ const namesIn = (source: string): readonly string[] =>
   [...source.matchAll(NAME)].map(([, single, double, template]) => single ?? double ?? template ?? '');
 
 const names = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.test.ts'))
+  // Not the samples below.
+  .filter((file) => file.endsWith('.test.ts') && !file.endsWith('complete.test.ts'))
   .flatMap((file) => namesIn(readFileSync(join(ROOT, 'test', file), 'utf8')));
 
 const scenarioOf = (name: string): number => Number(/^(\d+) · /.exec(name)?.[1] ?? Number.NaN);
