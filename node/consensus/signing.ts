@@ -86,7 +86,10 @@ export class Signing {
     return !this.#hasSigned || !this.#isLookBackDone;
   }
 
-  /** What was learned by looking back does not hold any more; after the first signature, or for who observes, it is over. */
+  /**
+   * On entering a height: what was learned by looking back does not hold any more. What waits for a signature is of an
+   * earlier height and gets none. After the first signature, or for who observes, it is over.
+   */
   lookBackAgain(): void {
     if (!this.#isLookBackDone || this.#hasSigned || this.#observing !== null) return;
     this.#isLookBackDone = false;
@@ -152,14 +155,12 @@ export class Signing {
     request: () => GuardRequest,
     sign: () => Promise<Signature>,
   ): Promise<Signature | null> {
-    do {
-      await this.#lookBack.promise;
-      await this.#leaseEnd(height);
-      if (!this.#maySign(height)) return null;
-      await this.#hooks.makeDurable(payloadHash);
-      await this.#leaseEnd(height);
-      if (!this.#maySign(height)) return null;
-    } while (!this.#isLookBackDone);
+    await this.#lookBack.promise;
+    await this.#leaseEnd(height);
+    if (!this.#maySign(height)) return null;
+    await this.#hooks.makeDurable(payloadHash);
+    await this.#leaseEnd(height);
+    if (!this.#maySign(height)) return null;
     const signature = await this.#deps.guard!.release(request(), sign);
     this.#hasSigned = true;
     return signature;

@@ -46,6 +46,16 @@ test('what was heard only before we asked, or a moment after, is waited for and 
   expect(fence.verdict(SET)).toBe('clear');
 });
 
+test('who is asked afresh must hear the other process anew: what it heard before is not held against us', () => {
+  const fence = new Fence(self);
+  for (const validator of [a, b]) askedTwice(fence, validator, 100);
+  expect(fence.verdict(SET)).toBe('taken');
+  fence.reset();
+  expect(fence.verdict(SET)).toBe('clear');
+  for (const validator of [a, b]) fence.note(validator, 100, 5_000);
+  expect(fence.verdict(SET)).toBe('wait');
+});
+
 test('nobody who hears another process means no wait at all; what claims to be ourselves does not count', () => {
   const fence = new Fence(self);
   expect(fence.verdict(SET)).toBe('clear');
