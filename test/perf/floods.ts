@@ -31,6 +31,7 @@ import {
   PROTOCOL_VERSION,
   URGENT_PROTOCOL,
 } from '#node/network/networkOptions.ts';
+import { ask, MAX_ANSWER_BYTES } from '#node/network/requests.ts';
 import { createTokenBucket } from '#node/network/tokenBucket.ts';
 import { encodeBlockRequest, encodeHead } from '#node/sync/blockCodec.ts';
 import { BLOCKS_PROTOCOL, HEADERS_PROTOCOL } from '#node/sync/blockServer.ts';
@@ -67,7 +68,6 @@ export type FloodInput = {
 };
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const createNode = async (privateKey: PrivateKey): Promise<Libp2p> =>
   createLibp2p({
@@ -355,6 +355,7 @@ const usefulLooking =
       [CONSENSUS_REQUEST_PROTOCOL]: () =>
         encodeRequest({ type: 'valueByPayload', height: input.height() + 1n, payloadHash: randomHash() }),
     };
+    const ended = new AbortController();
     let underWay = 0;
     let at = 0;
     const askOne = async (): Promise<void> => {
@@ -363,14 +364,12 @@ const usefulLooking =
       underWay++;
       const protocol = protocols[at++ % protocols.length]!;
       try {
-        const stream = await openStream(connection, protocol);
         input.sent('well-formed requests', 1);
-        stream.send(encodeFrame(bodies[protocol]!()));
-        await Promise.race([
-          new Promise((resolve) => stream.addEventListener('close', resolve)),
-          pause(5_000),
-        ]);
-        if (stream.status === 'open') stream.abort(new Error('too slow'));
+        await ask(connection, protocol, bodies[protocol]!(), {
+          timeoutMs: 5_000,
+          maxAnswerBytes: MAX_ANSWER_BYTES,
+          signal: ended.signal,
+        });
       } catch {
         // refused: the next
       } finally {
@@ -378,6 +377,7 @@ const usefulLooking =
       }
     };
     await atRate(connection, SHARE * budgets.requests.perSecond, () => void askOne());
+    ended.abort();
   };
 
 /** Transactions of accounts without money: each takes a recovery and a read of the state, and none is a fault. */
