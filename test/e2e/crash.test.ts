@@ -29,7 +29,7 @@ const random = (() => {
   };
 })();
 
-const MOMENTS = ['ETH crosses both ways', 'deposited', 'minted', 'transferred', 'burned', 'claimed'];
+const MOMENTS = ['Every node answers', 'deposited', 'minted', 'transferred', 'burned', 'claimed'];
 
 const hashesOf = async (url: string): Promise<Map<number, string>> => {
   const head = await heightOf(url);
