@@ -17,7 +17,7 @@ import type { SigningLease } from '#node/consensus/hostPorts.ts';
 import type { Logger } from '#node/network/logger.ts';
 import type { Network } from '#node/network/network.ts';
 import { errorMessage } from '#node/network/networkError.ts';
-import { ContradictionError, createAncestry } from '#node/sync/ancestry.ts';
+import { ContradictionError, createAncestry, STRIDE_BLOCKS } from '#node/sync/ancestry.ts';
 import { createBlockImport, type ImportResult } from '#node/sync/blockImport.ts';
 import { serveBlocks } from '#node/sync/blockServer.ts';
 import { createDownloader, type FetchedBlock } from '#node/sync/downloader.ts';
@@ -34,6 +34,8 @@ export type SyncTuning = {
   readonly requestTimeoutMs: number;
   /** How long the signing lease lasts without a block. */
   readonly leaseMs: number;
+  /** Blocks below an accepted checkpoint that are proven at a time (ancestry.ts). */
+  readonly strideBlocks: bigint;
 };
 
 export const DEFAULT_SYNC_TUNING: SyncTuning = {
@@ -43,6 +45,7 @@ export const DEFAULT_SYNC_TUNING: SyncTuning = {
   parallelRanges: 3,
   requestTimeoutMs: 5_000,
   leaseMs: 10_000,
+  strideBlocks: STRIDE_BLOCKS,
 };
 
 /** Why sync has ended for good: a fatal ChainError's code, or L1_CONTRADICTION. */
@@ -98,7 +101,8 @@ export const createSync = (options: SyncOptions): Sync => {
   const suppliers = createSuppliers(nowMs);
   const { requestTimeoutMs } = tuning;
   const downloader = createDownloader({ network, heads, suppliers, requestTimeoutMs, nowMs });
-  const ancestry = createAncestry({ chain, domain, acceptedAbove, downloader, logger });
+  const { strideBlocks } = tuning;
+  const ancestry = createAncestry({ chain, domain, acceptedAbove, downloader, logger, strideBlocks });
   const lease = createLease({
     boundMs: tuning.leaseMs,
     nowMs,

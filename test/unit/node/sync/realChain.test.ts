@@ -260,6 +260,39 @@ describe('a chain that the L1 contradicts (RULES 22)', () => {
     await reaches(chain, HEIGHT);
   }, 120_000);
 
+  test('costs the peer, not the node, when validators of long ago certified it with their old keys', async () => {
+    const checkpoint = { ...blocks[4]!.checkpoint, outboxCount: 99n };
+    const certificate = sealValue(genesis, 5n, checkpointToValueId(checkpoint), keysOf(sets[4]!));
+    const liar = await startNode(0, forging(5n, { ...blocks[4]!, checkpoint, certificate }), []);
+    const chain = await openFresh();
+    const node = await startNode(1, chain, [liar], { acceptedAbove: epochEnds });
+    const blamed = node.logger.waitFor('peer fault').then(() => null);
+    expect(await Promise.race([node.fault, blamed])).toBeNull();
+    expect(chain.head().block.height).toBe(0n);
+    await startNode(2, source, [node]);
+    await reaches(chain, HEIGHT);
+  }, 120_000);
+
+  test('is refused however far below the nearest checkpoint that is known, stride after stride', async () => {
+    const fork = await openFresh();
+    for (const block of blocks.slice(0, 10)) await fork.importBlock(block);
+    const { valueId } = requireValid(await fork.derive(payloadOn(fork, [], 7n)));
+    const { block } = await fork.commit(valueId, sealValue(genesis, 11n, valueId, keysOf(sets[10]!)));
+    const liar = await startNode(0, forging(11n, toCertified(block)!), []);
+    const chain = await openFresh();
+    // Of the view, that keeps the newest, only the last one is left when the node comes, and later none.
+    const last = EPOCH * EPOCHS;
+    const node = await startNode(1, chain, [liar], {
+      acceptedAbove: (height) => (height < 9n ? [acceptedAt(last)] : []),
+      tuning: { strideBlocks: 4n, rangeBlocks: 7 },
+    });
+    await node.logger.waitFor('peer fault');
+    expect(chain.head().block.height).toBe(10n);
+    await startNode(2, source, [node]);
+    await reaches(chain, HEIGHT);
+    expect((await chain.blockAt(11n))?.hash).toBe(blocks[10]!.checkpoint.blockHash);
+  }, 120_000);
+
   test('below the accepted height is refused even with a certificate of all validators of that height', async () => {
     // Another block 3, certified by the keys of its time, which may be stolen long after.
     const fork = await openFresh();
