@@ -832,6 +832,17 @@ describe('messages that do not belong here', () => {
     expect(scenario.state().proposals.size).toBeLessThanOrEqual(5);
   });
 
+  test('a verdict is forgotten with its round', () => {
+    const scenario = createScenario();
+    scenario.start();
+    for (let round = 0; round < 5; round++) {
+      scenario.judge(round, 'a');
+      expect(scenario.state().accepted).toEqual([{ round, payloadHash: payload('a') }]);
+      scenario.timeout('precommit', round);
+    }
+    expect(scenario.state().accepted).toEqual([]);
+  });
+
   test('thousands of rounds leave a bounded state', () => {
     const scenario = createScenario();
     scenario.start();
