@@ -72,4 +72,3 @@ export type HostListeners = {
   readonly onBehind: (peerId: string, height: bigint) => void;
   readonly onEvidence: (evidence: Evidence) => void;
 };
-
