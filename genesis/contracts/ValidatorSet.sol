@@ -359,7 +359,11 @@ contract ValidatorSet {
         found = index < words.length && address(uint160(words[index] >> 96)) == account;
     }
 
-    function _inserted(uint256[] memory words, uint256 place, uint256 word) private pure returns (uint256[] memory out) {
+    function _inserted(
+        uint256[] memory words,
+        uint256 place,
+        uint256 word
+    ) private pure returns (uint256[] memory out) {
         out = new uint256[](words.length + 1);
         for (uint256 i = 0; i < place; ++i) out[i] = words[i];
         out[place] = word;

@@ -137,7 +137,10 @@ const checkHost = ({ checker, plan }: World, node: World['nodes'][number]): void
 };
 
 /** The bounds that the parts promise, with this many validators. */
-const checkMemory = ({ checker, plan }: Pick<World, 'checker' | 'plan'>, node: World['nodes'][number]): void => {
+const checkMemory = (
+  { checker, plan }: Pick<World, 'checker' | 'plan'>,
+  node: World['nodes'][number],
+): void => {
   const memory = node.host?.memory();
   if (memory === null || memory === undefined) return;
   const count = plan.validators.length;
@@ -152,7 +155,10 @@ const checkMemory = ({ checker, plan }: Pick<World, 'checker' | 'plan'>, node: W
   };
   for (const [what, bound] of Object.entries(bounds))
     if (memory[what as keyof typeof bounds] > bound)
-      checker.fail('UNBOUNDED', `${node.name} keeps ${memory[what as keyof typeof bounds]} ${what}, expected at most ${bound}`);
+      checker.fail(
+        'UNBOUNDED',
+        `${node.name} keeps ${memory[what as keyof typeof bounds]} ${what}, expected at most ${bound}`,
+      );
 };
 
 const checkEnd = async (world: World): Promise<void> => {
