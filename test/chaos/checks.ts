@@ -4,7 +4,11 @@ import { heightOf, rpc } from '#test/e2e/support/devnet.ts';
 import { heightToTag, type RpcObject } from '#test/e2e/support/recompute.ts';
 import { conflictsIn, type Signed } from '#test/e2e/support/signed.ts';
 
-type Evidence = RpcObject & { readonly offenders: readonly string[] };
+type Evidence = RpcObject & {
+  /** Of one validator; of several for two certificates. */
+  readonly offender?: string;
+  readonly offenders?: readonly string[];
+};
 type Block = RpcObject & { readonly hash: string; readonly transactions: readonly string[] };
 
 const blockAt = (url: string, height: number): Promise<Block | null> =>
@@ -55,8 +59,9 @@ export const checkEvidence = async (
   const known = new Set<string>();
   for (const url of urls) {
     for (const item of await rpc<readonly Evidence[]>(url, 'causeway_evidence')) {
-      known.add(JSON.stringify([item.offenders, item.height, item.round, item.kind]));
-      if (item.offenders.some((offender) => offender !== byzantine))
+      const offenders = item.offenders ?? [item.offender];
+      known.add(JSON.stringify([offenders, item.height, item.round, item.kind]));
+      if (offenders.some((offender) => offender !== byzantine))
         findings.push(`evidence against an honest validator: ${JSON.stringify(item)}`);
     }
   }
