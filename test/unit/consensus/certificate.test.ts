@@ -90,3 +90,7 @@ test('numbers out of range are an answer, not an exception', () => {
   ])
     expect(verify(change)).toBe('OUT_OF_RANGE');
 });
+
+test('a certificate is not built from nothing', () => {
+  expect(() => buildCommitCertificate([])).toThrow('expected the precommits of a quorum, found none');
+});

@@ -75,6 +75,29 @@ test('two proposals of one round convict their signer without executing anything
   expect(verdict(pair({ round: 2, payloadHash: payload('b') }))).toBe('NOT_COMPARABLE');
 });
 
+test('two proposals convict nobody when they are of two proposers, a stranger’s or forged', () => {
+  const first = signProposal(DOMAIN, OFFENDER, FRESH);
+  const second = signProposal(DOMAIN, OFFENDER, { ...FRESH, payloadHash: payload('b') });
+  const others = signProposal(DOMAIN, OTHER, { ...FRESH, payloadHash: payload('b') });
+  const pair = (one: typeof first, two: typeof first): Evidence => ({
+    type: 'duplicateProposal',
+    first: one,
+    second: two,
+  });
+  expect(verdict(pair(first, others))).toBe('NOT_COMPARABLE');
+  expect(verdict(pair(first, { ...others, proposer: OFFENDER.address }))).toBe('BAD_SIGNATURE');
+  expect(verdict(pair({ ...first, signature: second.signature }, second))).toBe('BAD_SIGNATURE');
+  const strangers = [FRESH, { ...FRESH, payloadHash: payload('b') }].map((proposal) =>
+    signProposal(DOMAIN, STRANGER, proposal),
+  );
+  expect(verdict(pair(strangers[0]!, strangers[1]!))).toBe('NOT_A_MEMBER');
+});
+
+test('what does not convict one validator is no misbehaviour either', () => {
+  const result = verifyMisbehaviour(DOMAIN, SET, votes({}));
+  expect(result).toEqual({ valid: false, code: 'SAME_MESSAGE' });
+});
+
 const certificate = (round: number, name: string, keys = [OFFENDER, OTHER]): CommitCertificate => {
   const vote: Vote = { type: 'precommit', height: 3n, round, valueId: value(name) };
   return buildCommitCertificate(keys.map((key) => signVote(DOMAIN, key, vote)));

@@ -52,7 +52,8 @@ test('bytes survive the way to hex and back, as viem writes them', () => {
       expect(hexToBytes(bytesToHex(bytes))).toEqual(bytes);
     }),
   );
-  for (const bad of ['0x0', '0xgg', '00', '']) expect(() => hexToBytes(bad)).toThrow(PrimitiveError);
+  for (const bad of ['0x0', '0xgg', '0x0g', '0xéé', '0x0é', '00', ''])
+    expect(() => hexToBytes(bad)).toThrow(PrimitiveError);
   expect(() => bytesToHash(new Uint8Array(31))).toThrow(PrimitiveError);
 });
 

@@ -269,6 +269,24 @@ describe('our own vote from before a restart', () => {
     );
   });
 
+  test('a precommit raises the lock and the valid value each on its own', () => {
+    const state = at(3, 'propose', {
+      locked: { round: 0, valueId: B },
+      valid: { round: 2, valueId: B },
+    });
+    expect(applyRound(state, own('precommit', 1, A)).state).toMatchObject({
+      locked: { round: 1, valueId: A },
+      valid: { round: 2, valueId: B },
+    });
+    const ahead = at(3, 'propose', { locked: { round: 2, valueId: B }, valid: { round: 0, valueId: B } });
+    expect(applyRound(ahead, own('precommit', 1, A)).state).toMatchObject({
+      locked: { round: 2, valueId: B },
+      valid: { round: 1, valueId: A },
+    });
+    const held = at(3, 'propose', locked(2, B));
+    expect(applyRound(held, own('precommit', 2, A)).state).toBe(held);
+  });
+
   test('a precommit for nil and a prevote for a value lock nothing', () => {
     expect(applyRound(at(2, 'propose'), own('precommit', 2, NIL)).state.locked).toBeNull();
     expect(applyRound(at(2, 'propose'), own('prevote', 2, A)).state.locked).toBeNull();
