@@ -2,7 +2,7 @@
  * Every signature that validators' folders hold, to find two for one step: in WALs (what was heard on the wire and
  * what was signed) and in sign guards.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { proposalDigest, voteDigest } from '#consensus/digests.ts';
 import type { Address, Hash } from '#consensus/primitives.ts';
@@ -26,6 +26,7 @@ export const collectSigned = async (
   domain: ConsensusDomain,
   signed: Signed,
 ): Promise<number> => {
+  if (!existsSync(folder)) return 0; // wiped, and killed before it began
   let count = 0;
   const note = (author: string, height: bigint, round: number, step: string, digest: Hash): void => {
     const key = `${author} ${height}/${round}/${step}`;
