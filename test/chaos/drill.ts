@@ -153,7 +153,7 @@ export const runDrill = async (devnet: Devnet, links: Links, options: DrillOptio
       );
     }
     await load.stop();
-    await load.settle(network.urls(), 60_000).catch((error: Error) => findings.push(error.message));
+    await load.settle(network.urls(), 120_000).catch((error: Error) => findings.push(error.message));
     const { heights, counts } = await checkOneChain(network.urls(), findings);
     checkTransfers(load.sent, counts, findings);
     const evidence = await checkEvidence(network.urls(), byzantine, findings);

@@ -16,6 +16,14 @@ type Sent = { readonly hash: Hash; readonly raw: string };
 const transactionCount = (url: string, address: string): Promise<number> =>
   rpc<string>(url, 'eth_getTransactionCount', [address, 'latest']).then(Number);
 
+const missingOf = async (url: string, sent: readonly Sent[]): Promise<readonly Sent[]> => {
+  const missing: Sent[] = [];
+  for (const one of sent)
+    if ((await rpc<RpcObject | null>(url, 'eth_getTransactionReceipt', [one.hash])) === null)
+      missing.push(one);
+  return missing;
+};
+
 export class Load {
   readonly sent: Sent[] = [];
   readonly #accounts = USERS.map(userAccount);
@@ -66,17 +74,24 @@ export class Load {
     this.sent.push({ hash, raw });
   }
 
-  /** Every transfer in a block; what died with its validator's memory is sent again, as its sender would. */
+  /**
+   * Every transfer in a block; what died with its validators' memory is sent again, as its sender would, in order of
+   * nonce and all at once.
+   */
   async settle(urls: readonly string[], boundMs: number): Promise<void> {
-    for (const { hash, raw } of this.sent)
-      await eventually(
-        `transfer ${hash} committed`,
-        async () => {
-          if (await rpc<RpcObject | null>(urls[0]!, 'eth_getTransactionReceipt', [hash])) return true;
-          for (const url of urls) await rpc(url, 'eth_sendRawTransaction', [raw]).catch(() => undefined);
-          return false;
-        },
-        boundMs,
-      );
+    let missing: readonly Sent[] = this.sent;
+    await eventually(
+      'every transfer committed',
+      async () => {
+        missing = await missingOf(urls[0]!, missing);
+        for (const url of urls)
+          for (const { raw } of missing)
+            await rpc(url, 'eth_sendRawTransaction', [raw]).catch(() => undefined);
+        if (missing.length > 0)
+          throw new Error(`${missing.length} are not, the first is ${missing[0]!.hash}`);
+        return true;
+      },
+      boundMs,
+    );
   }
 }
