@@ -26,6 +26,26 @@ export class Recent<V> {
   }
 }
 
+/** So many times a second: two faults that answer each other must not do so without end. */
+export class Allowance {
+  readonly #clock: Clock;
+  readonly #perSecond: number;
+  #second = Number.NEGATIVE_INFINITY;
+  #taken = 0;
+
+  constructor(clock: Clock, perSecond: number) {
+    this.#clock = clock;
+    this.#perSecond = perSecond;
+  }
+
+  take(): boolean {
+    const second = Math.floor(this.#clock.nowMs() / 1_000);
+    if (second !== this.#second) this.#taken = 0;
+    this.#second = second;
+    return this.#taken++ < this.#perSecond;
+  }
+}
+
 const MAX_TIMERS = 256;
 
 export class FaultTimers {

@@ -6,10 +6,13 @@ import { bytesToHex, hexToBytes, type Signature, toBigEndian } from '#consensus/
 import { NIL } from '#consensus/types.ts';
 import type { VoteMessage } from '#node/consensus/fields.ts';
 import { encodeMessage } from '#node/consensus/messages.ts';
-import { Recent } from '#test/faults/bounded.ts';
+import { Allowance, Recent } from '#test/faults/bounded.ts';
 import type { Fault, FaultTools } from '#test/faults/fault.ts';
 import { proposalBytes, randomHash, signVote, voteBytes } from '#test/faults/forging.ts';
 import { delegate, overhearing, sendToAll } from '#test/faults/wire.ts';
+
+/** Messages that it alters; another impersonator's are altered again, so there must be an end. */
+const ALTERED_PER_SECOND = 50;
 
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 
@@ -55,6 +58,7 @@ export const impersonator: Fault = {
   create: (tools) => {
     const { network, clock, random } = tools;
     const used = new Recent<boolean>(512);
+    const allowance = new Allowance(clock, ALTERED_PER_SECOND);
 
     const alterVote = (vote: VoteMessage): void => {
       const other = vote.type === 'prevote' ? ('precommit' as const) : ('prevote' as const);
@@ -73,7 +77,7 @@ export const impersonator: Fault = {
         ...overhearing(network, (_peer, message) => {
           if (message.type !== 'vote' && message.type !== 'proposal') return;
           const { signature } = message.type === 'vote' ? message.vote : message.proposal;
-          if (used.get(signature) !== undefined) return;
+          if (used.get(signature) !== undefined || !allowance.take()) return;
           used.set(signature, true);
           if (message.type === 'vote') alterVote(message.vote);
           else sendToAll(network, proposalBytes({ ...message.proposal, payloadHash: randomHash(random) }));
