@@ -36,6 +36,9 @@ export const signerOf = ({ privateKey, address }: Key): Signer => ({
   sign: async (request) => signDigest(signRequestDigest(request), privateKey),
 });
 
+/** What each transaction of the fakes claims. */
+const TRANSACTION_GAS = 21_000n;
+
 export class FakeMempool implements Mempool {
   pending: Uint8Array[] = [];
   /** Offered first when imports are allowed. */
@@ -54,7 +57,7 @@ export class FakeMempool implements Mempool {
   pick(limits: { maxGas: bigint; allowImport: boolean }): readonly Uint8Array[] {
     this.picks.push(limits);
     const first = limits.allowImport && this.importTransaction !== null ? [this.importTransaction] : [];
-    return [...first, ...this.pending];
+    return [...first, ...this.pending.slice(0, Number(limits.maxGas / TRANSACTION_GAS))];
   }
   hasWork(): boolean {
     return this.pending.length > 0 || this.importTransaction !== null;
