@@ -148,6 +148,7 @@ const openParts = async (config: NodeConfig, dependencies: NodeDependencies): Pr
       { chain, onFault: (error) => logger.error({ err: error }, 'mempool fault') },
     );
     opened.push({ close: async () => pool.close() });
+    chain.usePublicKeys((hash) => pool.publicKeyOf(hash));
     const members = watchMembers(spec.epochLength, { chain, logger: logger.child({ part: 'network' }) });
     opened.push({ close: async () => members.stop() });
     const network = await createLibp2pNetwork({

@@ -27,6 +27,7 @@ import { orderedTrieRoot } from '#node/execution/orderedTrie.ts';
 import { createExecutionRules, type ExecutionRules, SUPPORTED_RULES_VERSION } from '#node/execution/rules.ts';
 import { runSelfTest } from '#node/execution/selfTest.ts';
 import { createCodeReader, createFlatReader, type StateReader } from '#node/execution/stateReader.ts';
+import type { PublicKeyOf } from '#node/execution/transactionChecks.ts';
 import { createStoredNodes, type TrieNodes } from '#node/execution/trieNodes.ts';
 import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
 import {
@@ -149,14 +150,16 @@ export class BlockExecutor {
   }
 
   /** @throws ChainError EXECUTION_FAULT, UPGRADE_REQUIRED, STORAGE_FAULT */
-  async derive(payload: Payload): Promise<Derivation> {
+  async derive(payload: Payload, publicKeyOf?: PublicKeyOf): Promise<Derivation> {
     this.#requireHealthy();
     const payloadHash = payloadToHash(payload);
     const known = this.#derivations.get(payloadHash);
     if (known !== undefined) return known;
     const { reader, block: parent } = this.#parent;
     await this.#guard(() => requireKnownRules(reader, parent.height + 1n, this.#supportedRules));
-    const result = await this.#guard(() => deriveBlock(this.#machine, this.#rules, this.#parent, payload));
+    const result = await this.#guard(() =>
+      deriveBlock(this.#machine, this.#rules, this.#parent, payload, publicKeyOf),
+    );
     const derivation = result.valid ? this.#keep(result.block) : withoutBlock(result);
     this.#derivations.set(payloadHash, derivation);
     forgetOldest(this.#derivations);

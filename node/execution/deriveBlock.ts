@@ -24,6 +24,7 @@ import { PREDEPLOYS } from '#genesis/predeploys.ts';
 import { ChainError, type Derivation, type DroppedTransaction } from '#node/chain.ts';
 import type { Machine } from '#node/execution/machine.ts';
 import { orderedTrieRoot } from '#node/execution/orderedTrie.ts';
+import { runPlainTransfer, TRANSFER_GAS } from '#node/execution/plainTransfer.ts';
 import {
   EMPTY_BLOOM,
   encodeConsensusReceipt,
@@ -46,6 +47,7 @@ import {
   type DecodedTransaction,
   decodeTransaction,
   effectiveGasPrice,
+  type PublicKeyOf,
   senderCodeKind,
 } from '#node/execution/transactionChecks.ts';
 import type { TrieNodes } from '#node/execution/trieNodes.ts';
@@ -82,9 +84,10 @@ export const deriveBlock = async (
   rules: ExecutionRules,
   parent: Parent,
   payload: Payload,
+  publicKeyOf?: PublicKeyOf,
 ): Promise<DeriveResult> => {
   const payloadHash = payloadToHash(payload);
-  const decoded = decodePayload(rules, parent.block, payload);
+  const decoded = decodePayload(rules, parent.block, payload, publicKeyOf);
   if (!decoded.ok) return { valid: false, payloadHash, code: decoded.code, reason: decoded.reason };
   try {
     const block = await executePayload(machine, rules, parent, payload, payloadHash, decoded.transactions);
@@ -104,7 +107,12 @@ type DecodedPayload =
   | { readonly ok: false; readonly code: string; readonly reason: string };
 
 /** RULES 2: what makes a payload invalid, attributable to its proposer. */
-const decodePayload = (rules: ExecutionRules, parent: BlockRecord, payload: Payload): DecodedPayload => {
+const decodePayload = (
+  rules: ExecutionRules,
+  parent: BlockRecord,
+  payload: Payload,
+  publicKeyOf?: PublicKeyOf,
+): DecodedPayload => {
   const invalid = (code: string, reason: string): DecodedPayload => ({ ok: false, code, reason });
   const { transactions: raws, timestamp } = payload;
   if (payload.parentHash !== parent.hash)
@@ -122,7 +130,7 @@ const decodePayload = (rules: ExecutionRules, parent: BlockRecord, payload: Payl
   const transactions: DecodedTransaction[] = [];
   const seen = new Set<Hash>();
   for (const raw of raws) {
-    const result = decodeTransaction(raw, rules.transactions);
+    const result = decodeTransaction(raw, rules.transactions, publicKeyOf);
     if (!result.ok) return invalid(result.code, `transaction ${result.hash}: ${result.message}`);
     if (seen.has(result.transaction.hash))
       return invalid('DUPLICATE', `transaction ${result.transaction.hash} is there twice`);
@@ -237,6 +245,14 @@ const runTransactions = async (
       progress.dropped.push({ hash: transaction.hash, code });
       continue;
     }
+    const transfer = { feeRecipient: payload.feeRecipient, baseFeePerGas: rules.transactions.baseFeePerGas };
+    if (await runPlainTransfer(machine.state, transaction, transfer)) {
+      progress.gasUsed += TRANSFER_GAS;
+      progress.ordinaryGasUsed += TRANSFER_GAS;
+      progress.included.push(transaction);
+      progress.receipts.push(toReceipt(transaction, TRANSFERRED, progress.gasUsed, transfer.baseFeePerGas));
+      continue;
+    }
     const context = transaction.isImport ? blockContext(rules, parent.block, payload, 0n) : block;
     machine.state.originalStorageCache.clear();
     const result = await runTx(machine.vm, {
@@ -316,9 +332,15 @@ const blockContext = (
     { common: rules.common },
   );
 
+/** What a receipt says of an execution. */
+type Outcome = Pick<RunTxResult, 'totalGasSpent' | 'createdAddress'> & {
+  readonly execResult: Pick<RunTxResult['execResult'], 'logs' | 'exceptionError'>;
+};
+const TRANSFERRED: Outcome = { totalGasSpent: TRANSFER_GAS, execResult: {} };
+
 const toReceipt = (
   transaction: DecodedTransaction,
-  result: RunTxResult,
+  result: Outcome,
   cumulativeGasUsed: bigint,
   baseFeePerGas: bigint,
 ): ReceiptRecord => {

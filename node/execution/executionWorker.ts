@@ -3,9 +3,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Hash } from '#consensus/primitives.ts';
 import type { CommitCertificate, Payload } from '#consensus/types.ts';
 import { BlockExecutor, type ExecutorOptions } from '#node/execution/blockExecutor.ts';
+import { type PackedKeys, unpackPublicKeys } from '#node/execution/publicKeys.ts';
 import { serveCalls } from '#node/execution/workerProtocol.ts';
 import type { CertifiedBlock } from '#node/storage/records.ts';
 
+export type DeriveArgument = { readonly payload: Payload; readonly publicKeys: PackedKeys | null };
 export type CommitArgument = { readonly valueId: Hash; readonly certificate: CommitCertificate };
 
 const port = parentPort;
@@ -14,7 +16,8 @@ if (port === null) throw new Error('executionWorker.ts runs as a worker thread')
 await serveCalls(port, async () => {
   const executor = await BlockExecutor.open(workerData as ExecutorOptions);
   return {
-    derive: (payload: Payload) => executor.derive(payload),
+    derive: ({ payload, publicKeys }: DeriveArgument) =>
+      executor.derive(payload, unpackPublicKeys(publicKeys)),
     commit: ({ valueId, certificate }: CommitArgument) => executor.commit(valueId, certificate),
     importBlock: (block: CertifiedBlock) => executor.importBlock(block),
     close: async () => {

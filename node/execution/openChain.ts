@@ -9,8 +9,11 @@ import { bytesToHash, type Hash, hexToBytes, ZERO_HASH } from '#consensus/primit
 import type { Genesis } from '#genesis/spec.ts';
 import { type Chain, ChainError, type CommittedBlock, type Derivation, type Head } from '#node/chain.ts';
 import type { Committed } from '#node/execution/blockExecutor.ts';
+import type { DeriveArgument } from '#node/execution/executionWorker.ts';
+import { packPublicKeys } from '#node/execution/publicKeys.ts';
 import { SUPPORTED_RULES_VERSION } from '#node/execution/rules.ts';
 import { createCodeReader, createTrieReader, type StateReader } from '#node/execution/stateReader.ts';
+import type { PublicKeyOf } from '#node/execution/transactionChecks.ts';
 import { createStoredNodes } from '#node/execution/trieNodes.ts';
 import { WorkerClient } from '#node/execution/workerProtocol.ts';
 import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
@@ -33,6 +36,12 @@ export type OpenChainOptions = {
   readonly supportedRules?: bigint;
 };
 
+/** This chain can be told where signatures were recovered before. */
+export type OpenedChain = Chain & {
+  /** Asked for each transaction of a payload before it is derived, so that none is recovered twice. */
+  usePublicKeys(publicKeyOf: PublicKeyOf): void;
+};
+
 const NO_LOGGER: ChainLogger = { info: () => {}, error: () => {} };
 const NO_CODE = new Uint8Array(0);
 
@@ -42,7 +51,7 @@ export const openChain = async ({
   genesis,
   logger = NO_LOGGER,
   supportedRules = SUPPORTED_RULES_VERSION,
-}: OpenChainOptions): Promise<Chain> => {
+}: OpenChainOptions): Promise<OpenedChain> => {
   const worker = new Worker(new URL('./executionWorker.ts', import.meta.url), {
     workerData: { dataDir, genesis, supportedRules },
     name: 'execution',
@@ -54,6 +63,7 @@ export const openChain = async ({
   let head = loadHead(store);
   logger.info({ height: head.block.height, blockHash: head.block.hash }, 'chain opened');
   const listeners = new Set<(committed: CommittedBlock) => void>();
+  let publicKeyOf: PublicKeyOf | null = null;
   const reader = createReader(store, () => head);
 
   /** Answers come in commit order; one at or below the head was published before. */
@@ -84,7 +94,11 @@ export const openChain = async ({
     ...reader,
     derive: async (payload) => {
       requireOpen();
-      return client.call<Derivation>('derive', payload);
+      const publicKeys = publicKeyOf === null ? null : packPublicKeys(payload, publicKeyOf);
+      return client.call<Derivation>('derive', { payload, publicKeys } satisfies DeriveArgument);
+    },
+    usePublicKeys: (lookUp) => {
+      publicKeyOf = lookUp;
     },
     commit: async (valueId, certificate) => {
       requireOpen();

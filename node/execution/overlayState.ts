@@ -7,6 +7,7 @@
 import type { AccountFields, StateManagerInterface } from '@ethereumjs/common';
 import { Account, type Address } from '@ethereumjs/util';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
+import type { Address as HexAddress } from '#consensus/primitives.ts';
 import { hasNoCode, type StateReader, toKey } from '#node/execution/stateReader.ts';
 import type { StateAccount } from '#node/storage/codec.ts';
 import { trimLeft } from '#node/storage/rlpValues.ts';
@@ -88,10 +89,15 @@ export class OverlayState implements StateManagerInterface {
     );
   }
 
+  /** @param record null: no such account */
+  setRecord(address: HexAddress, record: StateAccount | null): void {
+    this.#setAccount(address.slice(2), record);
+  }
+
   #setAccount(address: string, record: StateAccount | null): void {
     const before = this.#accounts.get(address);
     this.#accounts.set(address, record);
-    this.#undo.push(() => {
+    this.#remember(() => {
       if (before === undefined) this.#accounts.delete(address);
       else this.#accounts.set(address, before);
     });
@@ -151,7 +157,7 @@ export class OverlayState implements StateManagerInterface {
     const { slots } = change;
     const before = slots.get(key);
     slots.set(key, trimLeft(value).slice());
-    this.#undo.push(() => {
+    this.#remember(() => {
       if (before === undefined) slots.delete(key);
       else slots.set(key, before);
     });
@@ -162,7 +168,7 @@ export class OverlayState implements StateManagerInterface {
     const before = this.#storage.get(owner);
     if (before === undefined && (await this.#reader.account(address.bytes)) === null) return;
     this.#storage.set(owner, { cleared: true, slots: new Map() });
-    this.#undo.push(() => {
+    this.#remember(() => {
       if (before === undefined) this.#storage.delete(owner);
       else this.#storage.set(owner, before);
     });
@@ -177,6 +183,11 @@ export class OverlayState implements StateManagerInterface {
   };
 
   // ── checkpoints ──
+
+  /** Outside of checkpoints nothing can be reverted. */
+  #remember(undo: () => void): void {
+    if (this.#checkpoints.length > 0) this.#undo.push(undo);
+  }
 
   async checkpoint(): Promise<void> {
     this.#checkpoints.push(this.#undo.length);

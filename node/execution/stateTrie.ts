@@ -1,16 +1,16 @@
 /**
  * From the changes of a block to its state root and to what the commit must write.
  *
- * One pass over the changed accounts in the order of their hashed keys, each account's slots first. New nodes stay
- * in memory; of those, only what the new root reaches is handed on. Owns no disk.
+ * Each account's slots first, then all accounts in one pass (trieUpdate.ts). New nodes stay in memory. Owns no disk.
  */
 import { RLP } from '@ethereumjs/rlp';
 import { KECCAK256_RLP } from '@ethereumjs/util';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
 import { bytesToHash, type Hash } from '#consensus/primitives.ts';
 import type { StateChanges, StorageChange } from '#node/execution/overlayState.ts';
-import { openTrie, type StateReader, toKey } from '#node/execution/stateReader.ts';
-import { createNodeLayer, type TrieNodes } from '#node/execution/trieNodes.ts';
+import { type StateReader, toKey } from '#node/execution/stateReader.ts';
+import type { TrieNodes } from '#node/execution/trieNodes.ts';
+import { type TrieChange, updateTrie } from '#node/execution/trieUpdate.ts';
 import { encodeAccount } from '#node/storage/codec.ts';
 import type { BatchOperation } from '#node/storage/database.ts';
 import { accountKey, codeKey, slotKey, trieNodeKey } from '#node/storage/schema.ts';
@@ -27,36 +27,40 @@ export type StateUpdate = {
 
 const fromKey = (key: string): Uint8Array => Uint8Array.from(Buffer.from(key, 'hex'));
 
-type Keyed<T> = { readonly key: string; readonly bytes: Uint8Array; readonly value: T };
+/** New nodes of every trie of a block, which later tries of it may meet again. */
+class NodeCollector {
+  readonly added = new Map<string, Uint8Array>();
+  readonly replaced = new Set<string>();
+  readonly #below: TrieNodes;
 
-/** In the order of the trie's keys. */
-const sortByHash = <T>(entries: Iterable<readonly [string, T]>): Keyed<T>[] =>
-  [...entries]
-    .map(([key, value]) => {
-      const bytes = fromKey(key);
-      return { key, bytes, value, hash: keccak256(bytes) };
-    })
-    .sort((a, b) => Buffer.compare(a.hash, b.hash));
+  constructor(below: TrieNodes) {
+    this.#below = below;
+  }
 
-const updateStorage = async (
-  nodes: TrieNodes,
+  /** @returns the new root */
+  update(root: Uint8Array, changes: readonly TrieChange[]): Uint8Array {
+    const update = updateTrie(this.#below, root, changes);
+    for (const [hash, node] of update.added) this.added.set(hash, node);
+    for (const hash of update.replaced) this.replaced.add(hash);
+    return update.root;
+  }
+}
+
+const updateStorage = (
+  nodes: NodeCollector,
   root: Uint8Array,
   address: Uint8Array,
   change: StorageChange,
   operations: BatchOperation[],
-): Promise<Uint8Array> => {
-  const trie = await openTrie(nodes, change.cleared ? KECCAK256_RLP : root);
-  for (const { bytes: slot, value } of sortByHash(change.slots)) {
+): Uint8Array => {
+  const changes = [...change.slots].map(([hex, value]): TrieChange => {
+    const slot = fromKey(hex);
     const key = slotKey(address, slot);
-    if (value.length === 0) {
-      await trie.del(slot);
-      operations.push({ type: 'del', key });
-    } else {
-      await trie.put(slot, RLP.encode(value));
-      operations.push({ type: 'put', key, value });
-    }
-  }
-  return trie.root();
+    const isGone = value.length === 0;
+    operations.push(isGone ? { type: 'del', key } : { type: 'put', key, value });
+    return { hashedKey: keccak256(slot), value: isGone ? null : RLP.encode(value) };
+  });
+  return nodes.update(change.cleared ? KECCAK256_RLP : root, changes);
 };
 
 /** @param reader the state below the changes. @param below its trie nodes. @param root its root */
@@ -66,12 +70,12 @@ export const computeStateUpdate = async (
   below: TrieNodes,
   root: Uint8Array,
 ): Promise<StateUpdate> => {
-  const layer = createNodeLayer(below);
+  const nodes = new NodeCollector(below);
   const operations: BatchOperation[] = [];
   const clearedAccounts: string[] = [];
-  const trie = await openTrie(layer, root);
-  const touched = new Set([...changes.accounts.keys(), ...changes.storage.keys()]);
-  for (const { key, bytes: address } of sortByHash([...touched].map((key) => [key, null] as const))) {
+  const accounts: TrieChange[] = [];
+  for (const key of new Set([...changes.accounts.keys(), ...changes.storage.keys()])) {
+    const address = fromKey(key);
     const before = await reader.account(address);
     const after = changes.accounts.has(key) ? changes.accounts.get(key)! : before;
     const storage = changes.storage.get(key);
@@ -79,55 +83,22 @@ export const computeStateUpdate = async (
       clearedAccounts.push(key);
     if (after === null) {
       if (before === null) continue;
-      await trie.del(address);
+      accounts.push({ hashedKey: keccak256(address), value: null });
       operations.push({ type: 'del', key: accountKey(address) });
       continue;
     }
     const storageRoot =
       storage === undefined
         ? after.storageRoot
-        : await updateStorage(layer, before?.storageRoot ?? KECCAK256_RLP, address, storage, operations);
+        : updateStorage(nodes, before?.storageRoot ?? KECCAK256_RLP, address, storage, operations);
     const encoded = encodeAccount({ ...after, storageRoot });
-    await trie.put(address, encoded);
+    accounts.push({ hashedKey: keccak256(address), value: encoded });
     operations.push({ type: 'put', key: accountKey(address), value: encoded });
     const code = changes.code.get(toKey(after.codeHash));
     if (code !== undefined) operations.push({ type: 'put', key: codeKey(after.codeHash), value: code });
   }
-  const nodes = reachable(layer.added, trie.root());
-  for (const [hash, node] of nodes)
+  const stateRoot = nodes.update(root, accounts);
+  for (const [hash, node] of nodes.added)
     operations.push({ type: 'put', key: trieNodeKey(fromKey(hash)), value: node });
-  return { stateRoot: bytesToHash(trie.root()), nodes, operations, clearedAccounts };
-};
-
-/** A put per key leaves nodes behind that the next one replaced: keep what the root leads to. */
-const reachable = (added: ReadonlyMap<string, Uint8Array>, root: Uint8Array): Map<string, Uint8Array> => {
-  const kept = new Map<string, Uint8Array>();
-  const open: Uint8Array[] = [root];
-  for (let hash = open.pop(); hash !== undefined; hash = open.pop()) {
-    const key = toKey(hash);
-    const node = added.get(key);
-    if (node === undefined || kept.has(key)) continue;
-    kept.set(key, node);
-    collectReferences(RLP.decode(node) as Item, open);
-  }
-  return kept;
-};
-
-type Item = Uint8Array | Item[];
-
-/** Every 32-byte string in a node that may be a reference: a false one is just not among the added nodes. */
-const collectReferences = (item: Item, into: Uint8Array[]): void => {
-  if (item instanceof Uint8Array) {
-    if (item.length === 32) into.push(item);
-    else if (item.length > 64) collectStorageRoot(item, into);
-    return;
-  }
-  for (const part of item) collectReferences(part, into);
-};
-
-/** A leaf of the account trie holds an encoded account, and that the root of its storage. */
-const collectStorageRoot = (value: Uint8Array, into: Uint8Array[]): void => {
-  if (value[0]! < 0xf8) return;
-  const fields = RLP.decode(value) as Item;
-  if (Array.isArray(fields) && fields.length === 4 && fields[2] instanceof Uint8Array) into.push(fields[2]);
+  return { stateRoot: bytesToHash(stateRoot), nodes: nodes.added, operations, clearedAccounts };
 };

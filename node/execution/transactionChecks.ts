@@ -9,12 +9,13 @@
 
 import { RLP } from '@ethereumjs/rlp';
 import type { TypedTransaction } from '@ethereumjs/tx';
-import { createTxFromRLP, getMinimumGasLimit } from '@ethereumjs/tx';
+import { getMinimumGasLimit } from '@ethereumjs/tx';
 import { keccak256, keccak256Hex } from '#consensus/crypto/keccak.ts';
 import { type Address, bytesToAddress, bytesToHex, type Hash } from '#consensus/primitives.ts';
 import type { ChainSpec } from '#genesis/spec.ts';
 import { type ChainCommon, createChainCommon } from '#node/execution/chainCommon.ts';
 import { isImportCall } from '#node/execution/importTransaction.ts';
+import { createTransaction, decodeQuickly } from '#node/execution/quickDecoding.ts';
 import type { AdmissionCode } from '#node/mempool/mempool.ts';
 
 /** As geth's pool; the payload's own bound is 2 MiB. */
@@ -49,6 +50,8 @@ export type DecodedTransaction = {
   readonly raw: Uint8Array;
   readonly hash: Hash;
   readonly sender: Address;
+  /** The sender's, 64 bytes. */
+  readonly publicKey: Uint8Array;
   /** EIP-2718 type: 0, 1, 2 or 4. */
   readonly type: number;
   readonly nonce: bigint;
@@ -66,6 +69,8 @@ export type DecodedTransaction = {
   readonly delegates: boolean;
   /** A call of the gateway's `importDeposits`, in the right form or not (RULES 10, 31). */
   readonly isImport: boolean;
+  /** A call without data and access list, of type 2: what `plainTransfer.ts` may carry out. */
+  readonly isPlain: boolean;
   readonly tx: TypedTransaction;
 };
 
@@ -81,8 +86,20 @@ export type CheckResult = { readonly ok: true } | CheckFailure;
 
 const OK: CheckResult = { ok: true };
 
-/** What makes a payload that contains these bytes invalid, independent of any state. */
-export const decodeTransaction = (raw: Uint8Array, rules: TransactionRules): DecodeResult => {
+/** By the hash of a whole transaction: what its signature recovered to, 64 bytes; null when nobody recovered it. */
+export type PublicKeyOf = (hash: Hash) => Uint8Array | null;
+
+const UNKNOWN: PublicKeyOf = () => null;
+
+/**
+ * What makes a payload that contains these bytes invalid, independent of any state.
+ * @param publicKeyOf saves the recovery, and must be right
+ */
+export const decodeTransaction = (
+  raw: Uint8Array,
+  rules: TransactionRules,
+  publicKeyOf: PublicKeyOf = UNKNOWN,
+): DecodeResult => {
   const hash = keccak256Hex(raw);
   const fail = (code: AdmissionCode, message: string): CheckFailure => ({ ok: false, code, message, hash });
   if (raw.length === 0) return fail('UNDECODABLE', 'empty transaction');
@@ -93,9 +110,12 @@ export const decodeTransaction = (raw: Uint8Array, rules: TransactionRules): Dec
     );
   if (raw[0] === 0x03)
     return fail('BLOB_REFUSED', 'transaction type not supported: this chain carries no blobs');
+  const known = publicKeyOf(hash);
+  const quick = decodeQuickly(raw, hash, rules, known);
+  if (quick !== null) return { ok: true, transaction: quick };
   let tx: TypedTransaction;
   try {
-    tx = createTxFromRLP(raw, { common: rules.common, allowUnlimitedInitCodeSize: true });
+    tx = createTransaction(raw, rules, known);
   } catch (error) {
     return explainUndecodable(raw, rules, fail, error);
   }
@@ -103,22 +123,28 @@ export const decodeTransaction = (raw: Uint8Array, rules: TransactionRules): Dec
   if (!isCanonical(tx, raw)) return fail('UNDECODABLE', 'rlp: non-canonical transaction encoding');
   if (tx.type === 0 && !isProtected(tx.v ?? 0n, rules.chainId))
     return fail('WRONG_CHAIN_ID', `only replay-protected (EIP-155) transactions of chain ${rules.chainId}`);
-  let sender: Address;
+  let publicKey: Uint8Array;
   try {
-    sender = bytesToAddress(keccak256(tx.getSenderPublicKey()).subarray(12));
+    publicKey = tx.getSenderPublicKey();
   } catch {
     return fail('BAD_SIGNATURE', 'invalid sender: the signature recovers no address');
   }
-  return { ok: true, transaction: describe(tx, raw, hash, sender) };
+  return { ok: true, transaction: describe(tx, raw, hash, publicKey) };
 };
 
-const describe = (tx: TypedTransaction, raw: Uint8Array, hash: Hash, sender: Address): DecodedTransaction => {
+const describe = (
+  tx: TypedTransaction,
+  raw: Uint8Array,
+  hash: Hash,
+  publicKey: Uint8Array,
+): DecodedTransaction => {
   const maxFeePerGas = 'maxFeePerGas' in tx ? tx.maxFeePerGas : tx.gasPrice;
   const to = tx.to === undefined ? null : bytesToAddress(tx.to.bytes);
   return {
     raw,
     hash,
-    sender,
+    sender: bytesToAddress(keccak256(publicKey).subarray(12)),
+    publicKey,
     type: tx.type,
     nonce: tx.nonce,
     gasLimit: tx.gasLimit,
@@ -130,6 +156,7 @@ const describe = (tx: TypedTransaction, raw: Uint8Array, hash: Hash, sender: Add
     dataSizeBytes: tx.data.length,
     delegates: tx.type === 4,
     isImport: isImportCall(to, tx.data),
+    isPlain: false,
     tx,
   };
 };

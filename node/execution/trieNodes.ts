@@ -34,18 +34,6 @@ export const createStoredNodes = (store: ChainStore): TrieNodes => {
 
 export const NO_NODES: TrieNodes = { get: () => undefined, put: () => {} };
 
-/** New nodes stay in `added` until somebody commits them. */
-export const createNodeLayer = (
-  below: TrieNodes,
-): TrieNodes & { readonly added: Map<string, Uint8Array> } => {
-  const added = new Map<string, Uint8Array>();
-  return {
-    added,
-    get: (hash) => added.get(hash) ?? below.get(hash),
-    put: (hash, node) => added.set(hash, node),
-  };
-};
-
 /** The trie library's database over our nodes. */
 export const createTrieDatabase = (nodes: TrieNodes): DB<string, Uint8Array> => {
   const database: DB<string, Uint8Array> = {

@@ -58,6 +58,8 @@ export type Pool = Mempool & {
   waitingLocals(minAgeMs: number, maxBytes: number): readonly Uint8Array[];
   /** Bytes of the ordinary transactions; imports have slots of their own, one per relayer. */
   sizeBytes(): number;
+  /** What the signature of a transaction that waits here recovered to, 64 bytes. */
+  publicKeyOf(hash: Hash): Uint8Array | null;
   /** Resolves when the accounts that the last block touched have been read again. */
   settled(): Promise<void>;
   close(): void;
@@ -494,6 +496,9 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
         toRefresh.add(sender);
       }
       startRefresh();
+    },
+    publicKeyOf(hash) {
+      return (byHash.get(hash) ?? importsByHash.get(hash))?.transaction.publicKey ?? null;
     },
     get(hash) {
       const found = byHash.get(hash) ?? importsByHash.get(hash);

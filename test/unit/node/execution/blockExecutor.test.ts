@@ -122,9 +122,10 @@ describe('a block executor', () => {
 
   test('an exception out of the EVM is no drop: nothing is derived any more, and nothing is left behind (RULES 3)', async () => {
     const { runCall } = EVM.prototype;
-    const both = payload([await transfer(alice, 0), await transfer(bob, 0)]);
+    const call = (user: User) => signTransaction(user, { nonce: 0, to: carol.address, data: '0x01' });
+    const both = payload([await call(alice), await call(bob)]);
     const { valueId } = requireValid(await executor.derive(both));
-    const another = payload([await transfer(alice, 0), await transfer(bob, 0)], {
+    const another = payload([await call(alice), await call(bob)], {
       timestamp: both.timestamp + 1n,
     });
     let calls = 0;
