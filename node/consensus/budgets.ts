@@ -25,7 +25,7 @@ export class PeerBudgets {
     let bucket = this.#buckets.get(peerId);
     if (bucket === undefined) {
       if (this.#buckets.size >= MAX_PEERS) this.#buckets.delete(this.#buckets.keys().next().value!);
-      bucket = createTokenBucket(RATE, () => this.#clock.nowMs());
+      bucket = createTokenBucket(RATE, () => this.#clock.monotonicMs());
       this.#buckets.set(peerId, bucket);
     }
     return bucket.take(1 + Math.floor(messageBytes / PAYLOAD_TOKEN_BYTES));

@@ -88,7 +88,7 @@ export class Gossip {
     }
     const { certificate } = chain.head().block;
     if (certificate === null || height !== certificate.height) return;
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     if (
       nowMs - (this.#certificateSentMs.get(peer.peerId) ?? Number.NEGATIVE_INFINITY) <
       CERTIFICATE_REPEAT_MS
@@ -111,7 +111,9 @@ export class Gossip {
         lastCommitted: this.#deps.lastDerivation(),
         otherSession: (session) => {
           const { validator, peerId } = peer;
-          return validator === null ? null : sessions.ask({ validator, peerId }, session, clock.nowMs());
+          return validator === null
+            ? null
+            : sessions.ask({ validator, peerId }, session, clock.monotonicMs());
         },
       },
       decoded.value,

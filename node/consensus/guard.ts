@@ -324,16 +324,19 @@ export const parseGuard = (
   return { owner, state, wholeSlots };
 };
 
+/** A crash while the file was made: nothing was ever signed with it, or its second slot would be there as well. */
+const isUnfinished = (bytes: Uint8Array): boolean => bytes.length <= SLOT_BYTES && newestSlot(bytes) === null;
+
 /** Null when there is no guard: the caller observes (past genesis) or initialises explicitly. @throws GuardError GUARD_CORRUPT, GUARD_FOREIGN */
 export const openGuard = async (disk: Disk, owner: GuardOwner): Promise<SignGuard | null> => {
   const file = await disk.open(GUARD_FILE, { create: false });
   if (file === null) return null;
   const bytes = await file.read();
-  if (bytes.length === 0) {
-    await file.close(); // a crash between making the file and its first slot: nothing was ever signed with it
+  const slot = newestSlot(bytes);
+  if (isUnfinished(bytes)) {
+    await file.close();
     return null;
   }
-  const slot = newestSlot(bytes);
   const fault = slot === null ? corruptGuard() : foreignGuard(slot, owner);
   if (slot === null || fault !== null) {
     await file.close();
@@ -366,7 +369,7 @@ export const initialiseGuard = async (
   state: GuardState = UNSIGNED,
 ): Promise<SignGuard> => {
   const file = (await disk.open(GUARD_FILE, { create: true }))!;
-  if ((await file.read()).length > 0) {
+  if (!isUnfinished(await file.read())) {
     await file.close();
     throw new GuardError('GUARD_EXISTS', 'expected no sign guard, found one: it is never overwritten');
   }

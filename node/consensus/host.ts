@@ -159,8 +159,8 @@ export class ConsensusHost {
     await this.#own.open();
     await this.#evidence.start();
     const head = chain.head();
-    const headMs = Number(head.block.timestamp) * 1_000;
-    await this.#enterHeight(head, Math.min(clock.nowMs(), headMs));
+    const headAgeMs = clock.nowMs() - Number(head.block.timestamp) * 1_000;
+    await this.#enterHeight(head, clock.monotonicMs() - Math.max(0, headAgeMs));
     this.#unsubscribe.push(
       chain.onCommitted((committed) => this.#onCommitted(committed)),
       mempool.onWork(() => this.#roundZero.check()),
@@ -237,7 +237,7 @@ export class ConsensusHost {
   async #moveOn(): Promise<void> {
     const head = this.#deps.chain.head();
     if (head.block.height < this.#loop.life.height) return;
-    await this.#enterHeight(head, this.#deps.clock.nowMs());
+    await this.#enterHeight(head, this.#deps.clock.monotonicMs());
     await this.#forks.checkAccepted();
   }
 
@@ -257,7 +257,7 @@ export class ConsensusHost {
     const recovery = recoverHeight(options, this.#own.guardLock(height), await this.#log.open(height));
     loop.state = recovery.state;
     for (const [payloadHash, payload] of recovery.payloads) {
-      life.payloads.add(payloadHash, payload, this.#deps.clock.nowMs(), () => true);
+      life.payloads.add(payloadHash, payload, this.#deps.clock.monotonicMs(), () => true);
       life.durable.add(payloadHash);
     }
     this.#status.enterHeight();
@@ -371,7 +371,7 @@ export class ConsensusHost {
     const { validator, peerId } = peer;
     if (validator === null) return;
     this.#status.noteSession(validator);
-    if (!this.#sessions.noteSigning({ validator, peerId }, session, this.#deps.clock.nowMs()))
+    if (!this.#sessions.noteSigning({ validator, peerId }, session, this.#deps.clock.monotonicMs()))
       this.#deps.logger.error(
         { peer: peer.name, validator },
         'two processes sign with the key of this validator: tell its operator',

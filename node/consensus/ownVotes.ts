@@ -65,7 +65,7 @@ export class OwnVotes {
     const owner = { validator: signer.address, genesisHash: domain.genesisHash };
     const started = await startGuard(disk, owner, chain.head().block.height);
     this.guard = started.guard;
-    this.#lookBack = new LookBack(domain, signer.address, clock.nowMs());
+    this.#lookBack = new LookBack(domain, signer.address, clock.monotonicMs());
     this.signing = new Signing(
       { domain, signer, guard: started.guard, logger, ...(signingLease && { signingLease }) },
       {
@@ -84,7 +84,7 @@ export class OwnVotes {
   /** The height that a validator says it works on. */
   noteHeight({ validator }: Peer, height: bigint): void {
     if (validator === null || !this.signing.isBeforeFirst()) return;
-    const isFirst = this.#lookBack.noteHeight(validator, height, this.#deps.clock.nowMs());
+    const isFirst = this.#lookBack.noteHeight(validator, height, this.#deps.clock.monotonicMs());
     if (isFirst) this.#deps.loop.enqueue(() => this.finishLookBack());
   }
 
@@ -106,14 +106,14 @@ export class OwnVotes {
     const { clock, loop, network } = this.#deps;
     const { set, height } = loop.state.context;
     if (!this.signing.isBeforeFirst()) return;
-    if (this.#lookBack.enter(set, height, clock.nowMs())) {
+    if (this.#lookBack.enter(set, height, clock.monotonicMs())) {
       this.signing.lookBackAgain();
       this.#fence.reset();
       this.#isToAsk = true;
     }
     loop.enqueue(() => this.finishLookBack());
     // While sync still runs, the question of every second is enough.
-    if (!this.#isToAsk || this.#lookBack.isBehind(set, height, clock.nowMs())) return;
+    if (!this.#isToAsk || this.#lookBack.isBehind(set, height, clock.monotonicMs())) return;
     this.#isToAsk = false;
     for (const peer of network.peers()) this.askLastVote(peer);
   }
@@ -164,7 +164,7 @@ export class OwnVotes {
       const request = encodeRequest({ type: 'lastVote', validator: this.#deps.signer.address });
       const decoded = decodeLastVoteAnswer(await this.#deps.asking.ask(peer, request, MAX_REQUEST_BYTES));
       if (!decoded.ok) throw this.#deps.asking.malformed(peer, decoded.error);
-      if (!this.#lookBack.note(validator, decoded.value.vote, this.#deps.clock.nowMs()))
+      if (!this.#lookBack.note(validator, decoded.value.vote, this.#deps.clock.monotonicMs()))
         throw this.#deps.asking.malformed(
           peer,
           new MessageError('MALFORMED', 'a last vote that is not ours'),
@@ -181,7 +181,7 @@ export class OwnVotes {
     const { session } = this.#options;
     if (session === undefined) return;
     const { asking, clock } = this.#deps;
-    const askedMs = clock.nowMs();
+    const askedMs = clock.monotonicMs();
     const answer = await asking.ask(peer, encodeRequest({ type: 'session', session }), MAX_REQUEST_BYTES);
     const decoded = decodeSessionAnswer(answer);
     if (!decoded.ok) throw asking.malformed(peer, decoded.error);
@@ -216,7 +216,7 @@ export class OwnVotes {
     if (!this.signing.isLookingBack()) return;
     const { chain, clock, loop } = this.#deps;
     const { set, height } = loop.state.context;
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     if (chain.head().block.height >= height || this.#lookBack.isBehind(set, height, nowMs)) return;
     if (!this.#isFenceOpen()) return;
     const guardHeight = this.guard?.state().height ?? 0n;

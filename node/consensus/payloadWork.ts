@@ -97,7 +97,7 @@ export class PayloadWork {
   }
 
   keep(life: HeightLife, payloadHash: Hash, payload: Payload): void {
-    life.payloads.add(payloadHash, payload, this.#deps.clock.nowMs(), (kept) => this.#isNeeded(kept));
+    life.payloads.add(payloadHash, payload, this.#deps.clock.monotonicMs(), (kept) => this.#isNeeded(kept));
   }
 
   #isNeeded(payloadHash: Hash): boolean {

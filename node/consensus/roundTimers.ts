@@ -33,12 +33,12 @@ export class RoundTimers {
 
   #setTimeout(life: HeightLife, timeout: Timeout, ms: number, isFirst: boolean): void {
     const key = `${timeout.kind}:${timeout.round}`;
-    const dueMs = this.#deps.clock.nowMs() + ms;
+    const dueMs = this.#deps.clock.monotonicMs() + ms;
     life.timers.get(key)?.();
     const cancel = this.#deps.clock.setTimer(ms, () => {
       life.timers.delete(key);
       if (life.over || !this.#deps.loop.isRunning()) return;
-      const isLate = this.#deps.clock.nowMs() - dueMs > LATE_TIMER_MS;
+      const isLate = this.#deps.clock.monotonicMs() - dueMs > LATE_TIMER_MS;
       if (isFirst && isLate) this.#setTimeout(life, timeout, LATE_TIMER_GRACE_MS, false);
       else this.#deps.loop.enqueue(() => this.#onTimeout(life, timeout));
     });
@@ -69,7 +69,7 @@ export class RoundTimers {
     const receivedMs = life.payloads.receivedMs(proposal.payloadHash);
     if (receivedMs === null || !life.deriving.has(proposal.payloadHash)) return 0;
     const boundMs = Math.floor((2 * this.#options.timeouts.capMs) / 3);
-    return receivedMs + boundMs - this.#deps.clock.nowMs();
+    return receivedMs + boundMs - this.#deps.clock.monotonicMs();
   }
 
   resumeSuspended(life: HeightLife, payloadHash: Hash): void {

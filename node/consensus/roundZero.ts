@@ -48,7 +48,7 @@ export class RoundZero {
   check(): void {
     this.#cancel();
     if (this.#sinceMs === null) return;
-    const waitMs = this.#sinceMs + this.#intervalMs() - this.#clock.nowMs();
+    const waitMs = this.#sinceMs + this.#intervalMs() - this.#clock.monotonicMs();
     if (waitMs > 0) {
       this.#cancel = this.#clock.setTimer(waitMs, () => this.check());
       return;

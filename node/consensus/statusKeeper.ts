@@ -60,7 +60,7 @@ export class StatusKeeper {
   // ── what is noted ───────────────────────────────────────────────────────────────────────────────────────────
 
   enterHeight(): void {
-    const nowMs = this.#deps.clock.nowMs();
+    const nowMs = this.#deps.clock.monotonicMs();
     const { round, step } = this.#deps.loop.state.round;
     if (this.#firstHeight === null) {
       this.#firstHeight = this.#deps.loop.state.context.height;
@@ -72,7 +72,7 @@ export class StatusKeeper {
 
   /** An input that changed the engine's state. */
   noteHeard(input: Input): void {
-    const nowMs = this.#deps.clock.nowMs();
+    const nowMs = this.#deps.clock.monotonicMs();
     this.#noteMoved(nowMs);
     const { set } = this.#deps.loop.state.context;
     if (input.type === 'vote' || input.type === 'ownVote') this.#roster.noteVote(input.vote, set, nowMs);
@@ -81,11 +81,11 @@ export class StatusKeeper {
   noteSummary(peer: Peer, height: bigint, round: number, rounds: readonly RoundSummary[]): void {
     if (peer.validator === null) return;
     const { set } = this.#deps.loop.state.context;
-    this.#roster.noteSummary(peer.validator, { height, round, rounds }, set, this.#deps.clock.nowMs());
+    this.#roster.noteSummary(peer.validator, { height, round, rounds }, set, this.#deps.clock.monotonicMs());
   }
 
   noteSession(validator: Address): void {
-    this.#roster.noteSession(validator, this.#deps.loop.state.context.set, this.#deps.clock.nowMs());
+    this.#roster.noteSession(validator, this.#deps.loop.state.context.set, this.#deps.clock.monotonicMs());
   }
 
   #noteMoved(nowMs: number): void {
@@ -103,7 +103,7 @@ export class StatusKeeper {
     const { loop } = this.#deps;
     const { set, height } = loop.state.context;
     const { round, step } = loop.state.round;
-    const nowMs = this.#deps.clock.nowMs();
+    const nowMs = this.#deps.clock.monotonicMs();
     const signing = this.#signing();
     const validators = this.#validators(nameOf, signing, nowMs);
     const margin = this.#margin(validators);

@@ -30,6 +30,7 @@ export const timeShifter: Fault = {
 
     return {
       clock: {
+        monotonicMs: () => clock.monotonicMs(),
         nowMs: () => clock.nowMs() + SHIFT_MS,
         setTimer: (delayMs, run) => clock.setTimer(delayMs, run),
       },

@@ -104,6 +104,7 @@ export class SimNode {
     const { clock, events } = this.#ports;
     return {
       nowMs: () => Math.floor(clock.nowMs()) + this.plan.skewMs + this.#ports.clockStepMs(this.index),
+      monotonicMs: () => clock.monotonicMs(),
       setTimer: (delayMs, run) =>
         clock.setTimer(delayMs, () => {
           if (!process.isAlive) return;

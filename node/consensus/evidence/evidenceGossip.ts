@@ -131,7 +131,7 @@ export class EvidenceGossip {
 
   /** Every second: a question to one peer when it is time. */
   tick(): void {
-    const nowMs = this.#deps.clock.nowMs();
+    const nowMs = this.#deps.clock.monotonicMs();
     if (nowMs - this.#askedMs < ASK_INTERVAL_MS) return;
     this.#askedMs = nowMs;
     const peers = this.#deps.network.peers().filter(({ validator }) => validator !== null);
@@ -146,7 +146,7 @@ export class EvidenceGossip {
 
   async #ask(peer: Peer): Promise<void> {
     const state = this.#stateOf(peer.peerId);
-    const nowMs = this.#deps.clock.nowMs();
+    const nowMs = this.#deps.clock.monotonicMs();
     if (state.isAsked || this.#isStopped || nowMs - state.askedMs < ASK_PEER_INTERVAL_MS) return;
     state.isAsked = true;
     state.askedMs = nowMs;
@@ -230,7 +230,7 @@ export class EvidenceGossip {
     const known = this.#peers.get(peerId);
     if (known !== undefined) return known;
     if (this.#peers.size >= MAX_PEERS) this.#peers.delete(this.#peers.keys().next().value!);
-    const nowMs = (): number => this.#deps.clock.nowMs();
+    const nowMs = (): number => this.#deps.clock.monotonicMs();
     const state: PeerState = {
       verify: createTokenBucket(VERIFY_RATE, nowMs),
       answer: createTokenBucket(ANSWER_RATE, nowMs),

@@ -30,6 +30,10 @@ export class VirtualClock implements Clock {
     return this.#nowMs;
   }
 
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
   setTimer(delayMs: number, run: () => void): () => void {
     const timer: Timer = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, run };
     this.#push(timer);

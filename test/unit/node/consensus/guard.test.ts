@@ -156,6 +156,25 @@ test('two broken slots refuse, and so does another key or chain', async () => {
   await expect(openGuard(disk, OWNER)).rejects.toMatchObject({ code: 'GUARD_CORRUPT' });
 });
 
+test('a guard that was torn while it was made counts as none, and is made again', async () => {
+  const { disk, guard } = await fresh();
+  await guard.close();
+  const whole = (await (await disk.open(GUARD_FILE, { create: false }))!.read()).slice();
+  for (const kept of [0, 1, 251]) {
+    const torn = new TearingDisk();
+    const file = (await torn.open(GUARD_FILE, { create: true }))!;
+    await file.write(0, whole.slice(0, kept));
+    await file.sync();
+    await file.close();
+    expect(await openGuard(torn, OWNER)).toBeNull();
+    const made = await startGuard(torn, OWNER, 0n);
+    expect(made.guard).not.toBeNull();
+    await made.guard!.close();
+    expect(await openGuard(torn, OWNER)).not.toBeNull();
+    expect((await startGuard(torn, OWNER, 3n)).guard).not.toBeNull();
+  }
+});
+
 test('is never initialised over an existing one', async () => {
   const { disk } = await fresh();
   await expect(initialiseGuard(disk, OWNER)).rejects.toMatchObject({ code: 'GUARD_EXISTS' });
