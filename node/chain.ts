@@ -34,6 +34,12 @@ export type ChainErrorCode =
   | 'UPGRADE_REQUIRED'
   /** Fatal: the database cannot be read or written, or says something impossible. */
   | 'STORAGE_FAULT'
+  /** The state of that height was deleted here, as `pruned` mode allows. */
+  | 'STATE_PRUNED'
+  /** The transactions and receipts of that height were deleted here. */
+  | 'HISTORY_PRUNED'
+  /** A folder without all heights was opened as an archive. */
+  | 'NOT_AN_ARCHIVE'
   | 'CLOSED';
 
 const FATAL_CODES: ReadonlySet<ChainErrorCode> = new Set([
@@ -95,12 +101,13 @@ export interface ChainReader {
   head(): Head;
   blockAt(height: bigint): Promise<BlockRecord | null>;
   blockByHash(hash: Hash): Promise<BlockRecord | null>;
+  /** @throws ChainError HISTORY_PRUNED */
   receiptsAt(height: bigint): Promise<readonly ReceiptRecord[] | null>;
   /** Where a committed transaction is. */
   transactionLocation(hash: Hash): Promise<{ height: bigint; index: number } | null>;
   /** The set that voted on this height. */
   validatorsAt(height: bigint): Promise<ValidatorSet | null>;
-  /** State after this height. */
+  /** State after this height. These three @throws ChainError STATE_PRUNED */
   account(address: Address, height: bigint): Promise<AccountRecord | null>;
   code(address: Address, height: bigint): Promise<Uint8Array>;
   storageAt(address: Address, slot: Hash, height: bigint): Promise<Hash>;

@@ -56,7 +56,7 @@ const ofCommitted = async (
 ): Promise<ValueAnswer | null> => {
   if (height < 1n || height > chain.head().block.height) return null;
   const block = await chain.blockAt(height);
-  if (block === null || !matches(block)) return null;
+  if (block === null || block.isPruned || !matches(block)) return null;
   const receiptHashes = lastCommitted?.valueId === block.valueId ? lastCommitted.receiptHashes : [];
   return { payload: blockToPayload(block), derived: { checkpoint: block.checkpoint, receiptHashes } };
 };

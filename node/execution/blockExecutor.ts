@@ -5,6 +5,7 @@
  * `commit`; a batch is synchronous and holds everything of its height, so a crash leaves the height before or the
  * height after, never a mixture; a fault of this node is remembered and ends the work (RULES 3).
  */
+import { setImmediate } from 'node:timers/promises';
 import { verifyCommitCertificate } from '#consensus/certificate.ts';
 import { checkpointToValueId, payloadToHash } from '#consensus/digests.ts';
 import { type Address, type Hash, hexToBytes } from '#consensus/primitives.ts';
@@ -28,10 +29,11 @@ import { createExecutionRules, type ExecutionRules, SUPPORTED_RULES_VERSION } fr
 import { runSelfTest } from '#node/execution/selfTest.ts';
 import { createCodeReader, createFlatReader, type StateReader } from '#node/execution/stateReader.ts';
 import type { PublicKeyOf } from '#node/execution/transactionChecks.ts';
-import { createStoredNodes, type TrieNodes } from '#node/execution/trieNodes.ts';
+import { createStoredNodes, type NodeCache } from '#node/execution/trieNodes.ts';
 import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
 import {
   encodeBlock,
+  encodeBody,
   encodeLocation,
   encodeReceipts,
   encodeValidators,
@@ -39,12 +41,16 @@ import {
 } from '#node/storage/codec.ts';
 import { type BatchOperation, type Database, openDatabase } from '#node/storage/database.ts';
 import { decodeHeader, type Header, hashHeader } from '#node/storage/headerCodec.ts';
+import { ARCHIVE, applyMode, type StorageOptions } from '#node/storage/mode.ts';
+import { createPruner, type Pruner } from '#node/storage/pruner.ts';
 import type { BlockRecord, CertifiedBlock, ReceiptRecord } from '#node/storage/records.ts';
 import {
   blockHeightKey,
   blockKey,
+  bodyKey,
   HEAD_KEY,
   heightToBytes,
+  type NodeId,
   receiptsKey,
   slotRange,
   transactionKey,
@@ -63,6 +69,8 @@ export type ExecutorOptions = {
   readonly genesis: Genesis;
   /** The newest rules that may be executed; by default what this release knows. */
   readonly supportedRules?: bigint;
+  /** By default an archive. */
+  readonly storage?: StorageOptions;
 };
 
 /** Candidates of one height that are kept; a round brings one, so this is far more than a healthy height needs. */
@@ -75,7 +83,7 @@ export class BlockExecutor {
   readonly #machine: Machine;
   readonly #rules: ExecutionRules;
   readonly #supportedRules: bigint;
-  readonly #nodes: TrieNodes;
+  readonly #nodes: NodeCache;
   readonly #code: StateReader['code'];
   #parent: Parent;
   /** By valueId, in the order of derivation. */
@@ -83,9 +91,12 @@ export class BlockExecutor {
   /** By payloadHash: nothing is executed twice. */
   #derivations = new Map<Hash, Derivation>();
   #fault: ChainError | null = null;
+  readonly #pruner: Pruner | null;
+  #pruning: Promise<void> | null = null;
+  #isClosing = false;
 
   private constructor(
-    { genesis, supportedRules = SUPPORTED_RULES_VERSION }: ExecutorOptions,
+    { genesis, supportedRules = SUPPORTED_RULES_VERSION, storage = ARCHIVE }: ExecutorOptions,
     database: Database,
     store: ChainStore,
     machine: Machine,
@@ -99,6 +110,7 @@ export class BlockExecutor {
     this.#rules = rules;
     this.#nodes = createStoredNodes(store);
     this.#code = createCodeReader(store);
+    this.#pruner = storage.mode === 'pruned' ? createPruner(database, storage.window, store) : null;
     this.#parent = this.#loadParent();
   }
 
@@ -113,6 +125,7 @@ export class BlockExecutor {
       const machine = await createMachine(common, libraries, (height) => store.block(height)?.hash ?? null);
       await runSelfTest(machine);
       await initialiseChain(database, store, genesis);
+      await applyMode(database, store, (options.storage ?? ARCHIVE).mode);
       const rules = createExecutionRules(genesis.spec, common);
       return new BlockExecutor(options, database, store, machine, rules);
     } catch (error) {
@@ -122,7 +135,37 @@ export class BlockExecutor {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#pruning;
     await this.#database.close();
+  }
+
+  /** RULES 42: the state of this height and of those above is kept. An archive keeps all anyway. */
+  keepStateFrom(height: bigint): void {
+    this.#pruner?.keepFrom(height);
+  }
+
+  /** Resolves when the deletions that the last commit paid for are done. */
+  async pruned(): Promise<void> {
+    await this.#pruning;
+  }
+
+  /**
+   * Behind the commit's answer, and never two at once: deletions touch no key that a commit writes, so the next height
+   * need not wait for them.
+   */
+  #prune(): void {
+    const pruner = this.#pruner;
+    if (pruner === null || this.#pruning !== null) return;
+    const work = async (): Promise<void> => {
+      await setImmediate();
+      if (!this.#isClosing) await this.#guard(() => pruner.afterCommit());
+    };
+    this.#pruning = work()
+      .catch(() => undefined) // remembered as the fault of this node: the next derivation says it
+      .finally(() => {
+        this.#pruning = null;
+      });
   }
 
   head(): Committed {
@@ -141,12 +184,13 @@ export class BlockExecutor {
     const validators = block === null ? null : this.#store.validators(block.checkpoint.nextValidatorsHash);
     if (block === null || validators === null)
       throw new ChainError('STORAGE_FAULT', `expected block ${height} and its set: the database is damaged`);
-    return this.#parentOf(block, validators);
+    return this.#parentOf(block, validators, this.#store.stateRoot(block.height));
   }
 
-  #parentOf(block: BlockRecord, validators: ValidatorSet): Parent {
+  #parentOf(block: BlockRecord, validators: ValidatorSet, rootId: NodeId | null): Parent {
     const reader = createFlatReader(this.#store, this.#code);
-    return { block, validators, reader, nodes: this.#nodes };
+    const { get } = this.#nodes;
+    return { block, validators, reader, nodes: { get, rootId, height: block.height } };
   }
 
   /** @throws ChainError EXECUTION_FAULT, UPGRADE_REQUIRED, STORAGE_FAULT */
@@ -210,14 +254,15 @@ export class BlockExecutor {
 
   async #write(candidate: DerivedBlock, certificate: CommitCertificate): Promise<Committed> {
     const transactionHashes = candidate.transactions.map(({ hash }) => hash);
-    const block = partsToBlock({
-      header: candidate.header,
-      transactions: candidate.transactions.map(({ raw }) => raw),
-      transactionHashes,
-      checkpoint: candidate.derivation.checkpoint,
-      valueId: candidate.derivation.valueId,
-      certificate,
-    });
+    const block = partsToBlock(
+      {
+        header: candidate.header,
+        checkpoint: candidate.derivation.checkpoint,
+        valueId: candidate.derivation.valueId,
+        certificate,
+      },
+      { transactions: candidate.transactions.map(({ raw }) => raw), transactionHashes },
+    );
     const put = (key: Uint8Array, value: Uint8Array): BatchOperation => ({ type: 'put', key, value });
     const { height } = block;
     await this.#database.batch(
@@ -225,6 +270,7 @@ export class BlockExecutor {
         ...(await this.#clearedSlots(candidate)),
         ...candidate.update.operations,
         put(blockKey(height), encodeBlock(block)),
+        put(bodyKey(height), encodeBody(block)),
         put(blockHeightKey(block.hash), heightToBytes(height)),
         put(receiptsKey(height), encodeReceipts(candidate.receipts)),
         ...transactionHashes.map((hash, index) => put(transactionKey(hash), encodeLocation(height, index))),
@@ -233,8 +279,9 @@ export class BlockExecutor {
       ],
       { sync: true },
     );
-    for (const [hash, node] of candidate.update.nodes) this.#nodes.put(hash, node);
-    this.#parent = this.#parentOf(block, candidate.nextValidators);
+    for (const [id, node] of candidate.update.nodes) this.#nodes.put(id, node);
+    this.#parent = this.#parentOf(block, candidate.nextValidators, candidate.update.rootId);
+    this.#prune();
     this.#candidates = new Map();
     this.#derivations = new Map();
     return { block, receipts: candidate.receipts, nextValidators: candidate.nextValidators };

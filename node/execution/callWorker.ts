@@ -1,6 +1,5 @@
 /** A call thread: runs calls and estimates on committed state, one at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { hexToBytes } from '#consensus/primitives.ts';
 import { type CallOutcome, type CallRequest, ChainError } from '#node/chain.ts';
 import { createChainCommon } from '#node/execution/chainCommon.ts';
 import { loadCryptoLibraries } from '#node/execution/cryptoLibraries.ts';
@@ -39,7 +38,7 @@ await serveCalls(port, async () => {
     const block = height < 0n ? null : store.block(height);
     if (block === null)
       return { status: 'error', code: 'UNKNOWN_BLOCK', message: `header not found: ${height}`, gasUsed: 0n };
-    const reader = createTrieReader(nodes, hexToBytes(block.stateRoot), code);
+    const reader = createTrieReader(store, nodes, height, code);
     try {
       return await execute({ machine, block, reader }, request);
     } catch (error) {

@@ -13,12 +13,13 @@ import { EMPTY_STATE, emptyRoot } from '#node/execution/stateReader.ts';
 import { computeStateUpdate, type StateUpdate } from '#node/execution/stateTrie.ts';
 import { NO_NODES } from '#node/execution/trieNodes.ts';
 import type { ChainStore } from '#node/storage/chainStore.ts';
-import { encodeBlock, encodeReceipts, encodeValidators } from '#node/storage/codec.ts';
+import { encodeBlock, encodeBody, encodeReceipts, encodeValidators } from '#node/storage/codec.ts';
 import type { BatchOperation, Database } from '#node/storage/database.ts';
 import { hashHeader } from '#node/storage/headerCodec.ts';
 import {
   blockHeightKey,
   blockKey,
+  bodyKey,
   FORMAT_KEY,
   FORMAT_VERSION,
   GENESIS_KEY,
@@ -78,13 +79,12 @@ const writeGenesis = async (database: Database, genesis: Genesis): Promise<void>
         blockKey(0n),
         encodeBlock({
           header: genesis.header,
-          transactions: [],
-          transactionHashes: [],
           checkpoint: genesis.checkpoint,
           valueId: genesis.valueId,
           certificate: null,
         }),
       ),
+      put(bodyKey(0n), encodeBody({ transactions: [], transactionHashes: [] })),
       put(blockHeightKey(genesis.genesisHash), heightToBytes(0n)),
       put(receiptsKey(0n), encodeReceipts([])),
       put(validatorsKey(genesis.validators.hash), encodeValidators(genesis.validators)),

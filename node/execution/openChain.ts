@@ -17,8 +17,9 @@ import type { PublicKeyOf } from '#node/execution/transactionChecks.ts';
 import { createStoredNodes } from '#node/execution/trieNodes.ts';
 import { WorkerClient } from '#node/execution/workerProtocol.ts';
 import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
-import { toAccountRecord } from '#node/storage/codec.ts';
+import { historyGone, toAccountRecord } from '#node/storage/codec.ts';
 import { openDatabase } from '#node/storage/database.ts';
+import { ARCHIVE, type StorageOptions } from '#node/storage/mode.ts';
 import type { BlockRecord } from '#node/storage/records.ts';
 import { padLeft } from '#node/storage/rlpValues.ts';
 
@@ -34,12 +35,16 @@ export type OpenChainOptions = {
   readonly logger?: ChainLogger;
   /** The newest rules that may be executed; by default what this release knows. */
   readonly supportedRules?: bigint;
+  /** By default an archive. */
+  readonly storage?: StorageOptions;
 };
 
 /** This chain can be told where signatures were recovered before. */
 export type OpenedChain = Chain & {
   /** Asked for each transaction of a payload before it is derived, so that none is recovered twice. */
   usePublicKeys(publicKeyOf: PublicKeyOf): void;
+  /** RULES 42: `pruned` mode deletes nothing of this height and above; nothing at all before the first call. */
+  keepStateFrom(height: bigint): void;
 };
 
 const NO_LOGGER: ChainLogger = { info: () => {}, error: () => {} };
@@ -51,9 +56,10 @@ export const openChain = async ({
   genesis,
   logger = NO_LOGGER,
   supportedRules = SUPPORTED_RULES_VERSION,
+  storage = ARCHIVE,
 }: OpenChainOptions): Promise<OpenedChain> => {
   const worker = new Worker(new URL('./executionWorker.ts', import.meta.url), {
-    workerData: { dataDir, genesis, supportedRules },
+    workerData: { dataDir, genesis, supportedRules, storage },
     name: 'execution',
   });
   const client = new WorkerClient(worker, 'execution');
@@ -61,7 +67,16 @@ export const openChain = async ({
   const database = await openDatabase(dataDir);
   const store = createChainStore(database);
   let head = loadHead(store);
-  logger.info({ height: head.block.height, blockHash: head.block.hash }, 'chain opened');
+  logger.info(
+    {
+      height: head.block.height,
+      blockHash: head.block.hash,
+      storage: storage.mode,
+      oldestState: store.oldestState(),
+      oldestHistory: store.oldestHistory(),
+    },
+    'chain opened',
+  );
   const listeners = new Set<(committed: CommittedBlock) => void>();
   let publicKeyOf: PublicKeyOf | null = null;
   const reader = createReader(store, () => head);
@@ -112,6 +127,10 @@ export const openChain = async ({
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    keepStateFrom: (height) => {
+      // a thread that has ended prunes nothing
+      client.call('keepStateFrom', height).catch(() => undefined);
+    },
     close: () => {
       closing ??= close();
       return closing;
@@ -142,7 +161,7 @@ const createReader = (store: ChainStore, head: () => Head): Reader => {
   };
   const stateAt = (height: bigint): StateReader | null => {
     const block = blockAt(height);
-    return block === null ? null : createTrieReader(nodes, hexToBytes(block.stateRoot), code);
+    return block === null ? null : createTrieReader(store, nodes, height, code);
   };
   return {
     head,
@@ -151,7 +170,12 @@ const createReader = (store: ChainStore, head: () => Head): Reader => {
       const height = store.heightOf(hash);
       return height === null ? null : blockAt(height);
     },
-    receiptsAt: async (height) => (isPublished(height) ? store.receipts(height) : null),
+    receiptsAt: async (height) => {
+      if (!isPublished(height)) return null;
+      const receipts = store.receipts(height);
+      if (receipts === null && height < store.oldestHistory()) throw historyGone(height, 'receipts');
+      return receipts;
+    },
     transactionLocation: async (hash) => {
       const location = store.transactionLocation(hash);
       return location !== null && isPublished(location.height) ? location : null;

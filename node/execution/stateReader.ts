@@ -2,19 +2,19 @@
  * Committed state to read from, under whatever a block or call changes in memory.
  *
  * Two implementations: `createFlatReader` (the newest state by key, for deriving on the head; only the thread that
- * commits may use it) and `createTrieReader` (the state after any kept height by its root, for everyone else:
+ * commits may use it) and `createTrieReader` (the state after any kept height by its trie, for everyone else:
  * nothing that a later commit writes can show through).
  */
-import { createMPT, type MerklePatriciaTrie } from '@ethereumjs/mpt';
-import { RLP } from '@ethereumjs/rlp';
-import { KECCAK256_NULL, KECCAK256_RLP, ValueEncoding } from '@ethereumjs/util';
+import { KECCAK256_NULL, KECCAK256_RLP } from '@ethereumjs/util';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
 import { ChainError } from '#node/chain.ts';
+import { decodeRlp } from '#node/consensus/rlp.ts';
 import { BoundedCache } from '#node/execution/boundedCache.ts';
-import { createTrieDatabase, type TrieNodes } from '#node/execution/trieNodes.ts';
-import type { ChainStore } from '#node/storage/chainStore.ts';
+import { decodeStoredNode, type Leaf, type Link, type TrieNode } from '#node/execution/trieNodeCodec.ts';
+import type { NodeSource } from '#node/execution/trieNodes.ts';
+import { type ChainStore, stateGone } from '#node/storage/chainStore.ts';
 import { decodeAccount, type StateAccount } from '#node/storage/codec.ts';
-import { accountKey, codeKey, slotKey } from '#node/storage/schema.ts';
+import { accountKey, codeKey, type NodeId, slotKey } from '#node/storage/schema.ts';
 
 export const hasNoCode = (account: StateAccount): boolean => equals(account.codeHash, KECCAK256_NULL);
 export const hasNoStorage = (account: StateAccount): boolean => equals(account.storageRoot, KECCAK256_RLP);
@@ -72,31 +72,56 @@ export const createFlatReader = (store: ChainStore, code: StateReader['code']): 
   code,
 });
 
-export const openTrie = (nodes: TrieNodes, root: Uint8Array): Promise<MerklePatriciaTrie> =>
-  createMPT({
-    db: createTrieDatabase(nodes),
-    valueEncoding: ValueEncoding.Bytes,
-    root,
-    useKeyHashing: true,
-    useKeyHashingFunction: keccak256,
-  });
+/** The leaf of a key, null if there is none. @param hashedKey 32 bytes */
+const findLeaf = (load: (id: NodeId) => TrieNode, root: NodeId, hashedKey: Uint8Array): Leaf | null => {
+  const nibbleAt = (depth: number): number =>
+    depth % 2 === 0 ? hashedKey[depth >> 1]! >> 4 : hashedKey[depth >> 1]! & 15;
+  const hasPath = (path: Uint8Array, depth: number): boolean =>
+    path.every((nibble, index) => nibble === nibbleAt(depth + index));
+  let node = load(root);
+  for (let depth = 0; ; ) {
+    if (node.kind === 'leaf') return hasPath(node.path, depth) ? node : null;
+    let link: Link | null;
+    if (node.kind === 'branch') {
+      link = node.children[nibbleAt(depth)]!;
+      depth += 1;
+    } else {
+      link = hasPath(node.path, depth) ? node.child : null;
+      depth += node.path.length;
+    }
+    if (link === null) return null;
+    node = link.kind === 'stored' ? load(link.id) : link;
+  }
+};
 
+/**
+ * The state after a height. A read that finds a part of it pruned, because the window moved on meanwhile, says so.
+ * @throws ChainError STATE_PRUNED, here and from each read
+ */
 export const createTrieReader = (
-  nodes: TrieNodes,
-  root: Uint8Array,
+  store: Pick<ChainStore, 'stateRoot' | 'oldestState'>,
+  nodes: NodeSource,
+  height: bigint,
   code: StateReader['code'],
 ): StateReader => {
+  const root = store.stateRoot(height);
+  const load = (id: NodeId): TrieNode => {
+    const stored = nodes.get(id);
+    if (stored === undefined) throw stateGone(height, store.oldestState());
+    return decodeStoredNode(stored);
+  };
   const account = async (address: Uint8Array): Promise<StateAccount | null> => {
-    const stored = await (await openTrie(nodes, root)).get(address);
-    return stored === null ? null : decodeAccount(stored);
+    const leaf = root === null ? null : findLeaf(load, root, keccak256(address));
+    if (leaf === null) return null;
+    const stored = decodeAccount(leaf.value);
+    return leaf.storageNode === null ? stored : { ...stored, storageNode: leaf.storageNode };
   };
   return {
     account,
     slot: async (address, slot) => {
-      const owner = await account(address);
-      if (owner === null || hasNoStorage(owner)) return NONE;
-      const stored = await (await openTrie(nodes, owner.storageRoot)).get(slot);
-      return stored === null ? NONE : (RLP.decode(stored) as Uint8Array);
+      const storage = (await account(address))?.storageNode;
+      const leaf = storage === undefined ? null : findLeaf(load, storage, keccak256(slot));
+      return leaf === null ? NONE : (decodeRlp(leaf.value) as Uint8Array);
     },
     code,
   };

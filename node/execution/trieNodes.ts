@@ -1,51 +1,48 @@
 /**
- * Trie nodes by their hash: LevelDB below, a bounded cache, and an in-memory layer for what a derivation adds.
+ * Trie nodes by their place: LevelDB below, a bounded cache above.
  *
- * A node's key is the keccak of its bytes, so nodes of all tries and heights share one key space and never conflict.
- * Nothing is deleted: state at every height stays readable. (Pruning is later work and must keep RULES 42.)
+ * A place is written once and never again with other bytes, so what is cached can only be gone below, never stale.
  */
-import type { BatchDBOp, DB } from '@ethereumjs/util';
+import { ChainError } from '#node/chain.ts';
 import { BoundedCache } from '#node/execution/boundedCache.ts';
+import { decodeStoredNode, type TrieNode } from '#node/execution/trieNodeCodec.ts';
 import type { ChainStore } from '#node/storage/chainStore.ts';
+import type { NodeId } from '#node/storage/schema.ts';
 
-export type TrieNodes = {
-  /** @param hash 64 hex digits, as the trie library addresses nodes */
-  get(hash: string): Uint8Array | undefined;
-  /** Only into the layer in memory. */
-  put(hash: string, node: Uint8Array): void;
+export type NodeSource = { get(id: NodeId): Uint8Array | undefined };
+export type NodeCache = NodeSource & { put(id: NodeId, node: Uint8Array): void };
+
+/** The nodes of one committed state, on which a derivation works. */
+export type TrieNodes = NodeSource & {
+  readonly height: bigint;
+  /** The root node; null in the empty state. */
+  readonly rootId: NodeId | null;
 };
 
 const NODE_CACHE_ENTRIES = 50_000;
 
-export const createStoredNodes = (store: ChainStore): TrieNodes => {
-  const cache = new BoundedCache<string, Uint8Array>(NODE_CACHE_ENTRIES);
+export const createStoredNodes = (store: Pick<ChainStore, 'trieNode'>): NodeCache => {
+  const cache = new BoundedCache<NodeId, Uint8Array>(NODE_CACHE_ENTRIES);
   return {
-    get: (hash) => {
-      const known = cache.get(hash);
+    get: (id) => {
+      const known = cache.get(id);
       if (known !== undefined) return known;
-      const node = store.trieNode(Buffer.from(hash, 'hex'));
+      const node = store.trieNode(id);
       if (node === null) return undefined;
-      cache.set(hash, node);
+      cache.set(id, node);
       return node;
     },
-    put: (hash, node) => cache.set(hash, node),
+    put: (id, node) => cache.set(id, node),
   };
 };
 
-export const NO_NODES: TrieNodes = { get: () => undefined, put: () => {} };
+/** Before block 0. */
+export const NO_NODES: TrieNodes = { get: () => undefined, height: -1n, rootId: null };
 
-/** The trie library's database over our nodes. */
-export const createTrieDatabase = (nodes: TrieNodes): DB<string, Uint8Array> => {
-  const database: DB<string, Uint8Array> = {
-    get: async (hash) => nodes.get(hash),
-    put: async (hash, node) => nodes.put(hash, node),
-    del: async () => {},
-    batch: async (operations: BatchDBOp<string, Uint8Array>[]) => {
-      for (const operation of operations)
-        if (operation.type === 'put') nodes.put(operation.key, operation.value);
-    },
-    shallowCopy: () => database,
-    open: async () => {},
-  };
-  return database;
+/** @throws ChainError STORAGE_FAULT when there is none */
+export const loadNode = (nodes: NodeSource, id: NodeId): TrieNode => {
+  const stored = nodes.get(id);
+  if (stored === undefined)
+    throw new ChainError('STORAGE_FAULT', `expected trie node ${id}, found none: the database is damaged`);
+  return decodeStoredNode(stored);
 };

@@ -2,74 +2,106 @@
  * Many changes of a Merkle Patricia trie in one pass: each node that changes is read, encoded and hashed once.
  *
  * Keys are hashes, so all are 32 bytes long, no key is a prefix of another and a branch has no value of its own
- * (Yellow Paper, appendix D). Synchronous and pure but for reading nodes. Owns no disk and no key hashing. Why not
- * @ethereumjs/mpt: a put at a time re-encodes the path to the root for each key.
+ * (Yellow Paper, appendix D). Synchronous and pure but for reading nodes. Owns no disk and no key hashing; the bytes of
+ * a node are trieNodeCodec.ts'. Why not @ethereumjs/mpt: a put at a time re-encodes the path to the root for each key.
  */
 import { KECCAK256_RLP } from '@ethereumjs/util';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
-import { ChainError } from '#node/chain.ts';
-import { decodeRlp, encodeRlp, type RlpItem } from '#node/consensus/rlp.ts';
-import { toKey } from '#node/execution/stateReader.ts';
-import type { TrieNodes } from '#node/execution/trieNodes.ts';
+import { encodeRlp } from '#node/consensus/rlp.ts';
+import {
+  type Branch,
+  type Extension,
+  encodeStoredNode,
+  type Leaf,
+  type Link,
+  nodeToItem,
+  type StoredLink,
+  type TrieNode,
+} from '#node/execution/trieNodeCodec.ts';
+import { loadNode, type NodeSource } from '#node/execution/trieNodes.ts';
+import type { NodeId } from '#node/storage/schema.ts';
 
 export type TrieChange = {
   /** keccak of the key, 32 bytes. */
   readonly hashedKey: Uint8Array;
   /** Null: the key goes. */
   readonly value: Uint8Array | null;
+  /** Of an account with storage: the root node of that. */
+  readonly storageNode?: NodeId | null;
 };
+
+/** Where a trie begins. */
+export type TrieRoot = {
+  /** 32 bytes. */
+  readonly hash: Uint8Array;
+  /** Null: the empty trie. */
+  readonly id: NodeId | null;
+};
+export const EMPTY_TRIE: TrieRoot = { hash: KECCAK256_RLP, id: null };
 
 export type TrieUpdate = {
-  /** 32 bytes. */
-  readonly root: Uint8Array;
-  /** New nodes, by hash (64 hex digits); the root reaches all of them. */
-  readonly added: ReadonlyMap<string, Uint8Array>;
-  /** Nodes of the old root that the new one does not reach by the same path. */
-  readonly replaced: ReadonlySet<string>;
+  readonly root: TrieRoot;
+  /** New nodes as they are stored; the root reaches all of them. */
+  readonly added: ReadonlyMap<NodeId, Uint8Array>;
+  /** Nodes that the old root reaches and the new one does not. */
+  readonly replaced: readonly NodeId[];
 };
 
-type Leaf = { readonly kind: 'leaf'; readonly path: Uint8Array; readonly value: Uint8Array };
-type Extension = { readonly kind: 'extension'; readonly path: Uint8Array; readonly child: Link };
-type Branch = { readonly kind: 'branch'; readonly children: readonly (Link | null)[] };
-type Node = Leaf | Extension | Branch;
-/** A node here, or the 32-byte hash of one that is not loaded. */
-type Link = Node | Uint8Array;
-type Entry = { readonly nibbles: Uint8Array; readonly value: Uint8Array | null };
+type Entry = Pick<Leaf, 'value' | 'storageNode'> & { readonly nibbles: Uint8Array };
+type Change = Omit<Entry, 'value'> & { readonly value: Uint8Array | null };
 
 const KEY_NIBBLES = 64;
-const NONE = new Uint8Array(0);
 
-/** @param changes in any order, each key once. @throws ChainError STORAGE_FAULT when a node is missing */
+/**
+ * @param changes in any order, each key once
+ * @param nextId the place of the next new node
+ * @throws ChainError STORAGE_FAULT when a node is missing
+ */
 export const updateTrie = (
-  nodes: Pick<TrieNodes, 'get'>,
-  root: Uint8Array,
+  nodes: NodeSource,
+  root: TrieRoot,
   changes: readonly TrieChange[],
+  nextId: () => NodeId,
 ): TrieUpdate => {
-  const pass = new Pass(nodes);
+  const pass = new Pass(nodes, nextId);
   const entries = changes
-    .map(({ hashedKey, value }) => ({ hashedKey, nibbles: toNibbles(hashedKey), value }))
+    .map(({ hashedKey, value, storageNode = null }) => ({
+      hashedKey,
+      nibbles: toNibbles(hashedKey),
+      value,
+      storageNode,
+    }))
     .sort((a, b) => Buffer.compare(a.hashedKey, b.hashedKey));
-  const isEmpty = Buffer.compare(root, KECCAK256_RLP) === 0;
-  return pass.finish(pass.update(isEmpty ? null : root, entries, 0));
+  const { hash, id } = root;
+  return pass.finish(pass.update(id === null ? null : { kind: 'stored', hash, id }, entries, 0));
 };
 
 class Pass {
-  readonly #nodes: Pick<TrieNodes, 'get'>;
-  readonly #added = new Map<string, Uint8Array>();
-  readonly #replaced = new Set<string>();
+  readonly #nodes: NodeSource;
+  readonly #nextId: () => NodeId;
+  readonly #added = new Map<NodeId, Uint8Array>();
+  readonly #replaced: NodeId[] = [];
 
-  constructor(nodes: Pick<TrieNodes, 'get'>) {
+  constructor(nodes: NodeSource, nextId: () => NodeId) {
     this.#nodes = nodes;
+    this.#nextId = nextId;
   }
 
-  /** @param entries sorted, all alike in their first `depth` nibbles */
-  update(link: Link | null, entries: readonly Entry[], depth: number): Link | null {
+  /** @param entries sorted, all alike in their first `depth` nibbles. @returns the link itself if nothing changes */
+  update(link: Link | null, entries: readonly Change[], depth: number): Link | null {
     if (entries.length === 0) return link;
     if (link === null) return build(entries, depth);
-    const node = this.#replace(link);
+    const node = link.kind === 'stored' ? loadNode(this.#nodes, link.id) : link;
+    const updated = this.#updateNode(node, entries, depth);
+    if (updated === node) return link;
+    if (link.kind === 'stored') this.#replaced.push(link.id);
+    return updated;
+  }
+
+  #updateNode(node: TrieNode, entries: readonly Change[], depth: number): Link | null {
     switch (node.kind) {
       case 'leaf':
-        return build(mergeLeaf(node, entries, depth), depth);
+        return isSameLeaf(node, entries, depth) ? node : build(mergeLeaf(node, entries, depth), depth);
       case 'extension':
         return this.#updateExtension(node, entries, depth);
       case 'branch':
@@ -77,20 +109,24 @@ class Pass {
     }
   }
 
-  #updateExtension({ path, child }: Extension, entries: readonly Entry[], depth: number): Link | null {
+  #updateExtension(node: Extension, entries: readonly Change[], depth: number): Link | null {
+    const { path, child } = node;
     const shared = Math.min(
       sharedLength(path, entries[0]!.nibbles, depth),
       sharedLength(path, entries.at(-1)!.nibbles, depth),
     );
-    if (shared === path.length) return this.#join(path, this.update(child, entries, depth + shared));
+    if (shared === path.length) {
+      const updated = this.update(child, entries, depth + shared);
+      return updated === child ? node : this.#join(path, updated);
+    }
     const children: (Link | null)[] = new Array(16).fill(null);
     children[path[shared]!] = extend(path.subarray(shared + 1), child);
     const split = this.#updateBranch({ kind: 'branch', children }, entries, depth + shared);
     return this.#join(path.subarray(0, shared), split);
   }
 
-  #updateBranch({ children }: Branch, entries: readonly Entry[], depth: number): Link | null {
-    const updated = children.slice();
+  #updateBranch(node: Branch, entries: readonly Change[], depth: number): Link | null {
+    const updated = node.children.slice();
     for (let start = 0; start < entries.length; ) {
       const nibble = entries[start]!.nibbles[depth]!;
       let end = start + 1;
@@ -99,7 +135,10 @@ class Pass {
       start = end;
     }
     const used = updated.flatMap((child, nibble) => (child === null ? [] : [nibble]));
-    if (used.length > 1) return { kind: 'branch', children: updated };
+    if (used.length > 1)
+      return updated.every((child, nibble) => child === node.children[nibble])
+        ? node
+        : { kind: 'branch', children: updated };
     const [only] = used;
     return only === undefined ? null : this.#join(Uint8Array.of(only), updated[only]!);
   }
@@ -107,79 +146,69 @@ class Pass {
   /** A path in front of what may be a leaf or an extension by now. */
   #join(path: Uint8Array, link: Link | null): Link | null {
     if (link === null || path.length === 0) return link;
-    const node = link instanceof Uint8Array ? this.#load(link) : link;
+    const node = link.kind === 'stored' ? loadNode(this.#nodes, link.id) : link;
     if (node.kind === 'branch') return { kind: 'extension', path, child: link };
-    if (link instanceof Uint8Array) this.#replaced.add(toKey(link));
+    if (link.kind === 'stored') this.#replaced.push(link.id);
     return { ...node, path: join(path, node.path) };
   }
 
-  #replace(link: Link): Node {
-    if (!(link instanceof Uint8Array)) return link;
-    this.#replaced.add(toKey(link));
-    return this.#load(link);
-  }
-
-  #load(hash: Uint8Array): Node {
-    const key = toKey(hash);
-    const bytes = this.#nodes.get(key);
-    if (bytes === undefined)
-      throw new ChainError(
-        'STORAGE_FAULT',
-        `expected trie node 0x${key}, found none: the database is damaged`,
-      );
-    return itemToNode(decodeRlp(bytes));
-  }
-
   finish(link: Link | null): TrieUpdate {
-    const root = link === null ? KECCAK256_RLP : link instanceof Uint8Array ? link : this.#store(link);
-    for (const key of this.#added.keys()) this.#replaced.delete(key);
-    return { root, added: this.#added, replaced: this.#replaced };
+    const root = link === null ? EMPTY_TRIE : link.kind === 'stored' ? link : this.#store(link);
+    return { root: { hash: root.hash, id: root.id }, added: this.#added, replaced: this.#replaced };
   }
 
-  #store(node: Node): Uint8Array {
-    return this.#keep(encodeRlp(this.#toItem(node)));
+  /** Children first. A root is stored however short it is. */
+  #store(node: TrieNode): StoredLink {
+    const settled = this.#settle(node);
+    return this.#keep(settled, encodeRlp(nodeToItem(settled)));
   }
 
-  #keep(encoded: Uint8Array): Uint8Array {
-    const hash = keccak256(encoded);
-    this.#added.set(toKey(hash), encoded);
-    return hash;
+  #keep(node: TrieNode, encoded: Uint8Array): StoredLink {
+    const id = this.#nextId();
+    this.#added.set(id, encodeStoredNode(node, encoded));
+    return { kind: 'stored', hash: keccak256(encoded), id };
   }
 
-  #toItem(node: Node): RlpItem {
+  /** The node with each child stored, or short enough to stand for itself. */
+  #settle(node: TrieNode): TrieNode {
     switch (node.kind) {
       case 'leaf':
-        return [packPath(node.path, true), node.value];
+        return node;
       case 'extension':
-        return [packPath(node.path, false), this.#reference(node.child)];
+        return { ...node, child: this.#settleLink(node.child) };
       case 'branch':
-        return [...node.children.map((child) => (child === null ? NONE : this.#reference(child))), NONE];
+        return {
+          kind: 'branch',
+          children: node.children.map((child) => (child === null ? null : this.#settleLink(child))),
+        };
     }
   }
 
-  /** A node shorter than a hash stands for itself. */
-  #reference(link: Link): RlpItem {
-    if (link instanceof Uint8Array) return link;
-    const item = this.#toItem(link);
-    const encoded = encodeRlp(item);
-    return encoded.length < 32 ? item : this.#keep(encoded);
+  #settleLink(link: Link): Link {
+    if (link.kind === 'stored') return link;
+    const settled = this.#settle(link);
+    const encoded = encodeRlp(nodeToItem(settled));
+    return encoded.length < 32 ? settled : this.#keep(settled, encoded);
   }
 }
 
 /** The trie of these entries alone; those without a value are not in it. */
-const build = (entries: readonly Entry[], depth: number): Node | null =>
+const build = (changes: readonly Change[], depth: number): TrieNode | null =>
   buildSet(
-    entries.filter(({ value }) => value !== null),
+    changes.filter((change): change is Entry => change.value !== null),
     depth,
   );
 
-const buildSet = (entries: readonly Entry[], depth: number): Node | null => {
+const buildSet = (entries: readonly Entry[], depth: number): TrieNode | null => {
   const [first] = entries;
   if (first === undefined) return null;
-  if (entries.length === 1) return { kind: 'leaf', path: first.nibbles.subarray(depth), value: first.value! };
+  if (entries.length === 1) {
+    const { nibbles, value, storageNode } = first;
+    return { kind: 'leaf', path: nibbles.subarray(depth), value, storageNode };
+  }
   const shared = sharedLength(first.nibbles.subarray(depth), entries.at(-1)!.nibbles, depth);
   const at = depth + shared;
-  const children: (Node | null)[] = new Array(16).fill(null);
+  const children: (TrieNode | null)[] = new Array(16).fill(null);
   for (let start = 0; start < entries.length; ) {
     const nibble = entries[start]!.nibbles[at]!;
     let end = start + 1;
@@ -193,13 +222,22 @@ const buildSet = (entries: readonly Entry[], depth: number): Node | null => {
     : { kind: 'extension', path: first.nibbles.subarray(depth, at), child: branch };
 };
 
+/** Written again as it is: nothing on its path needs to be. */
+const isSameLeaf = (leaf: Leaf, [first, ...others]: readonly Change[], depth: number): boolean =>
+  first !== undefined &&
+  others.length === 0 &&
+  first.value !== null &&
+  first.storageNode === leaf.storageNode &&
+  Buffer.compare(first.nibbles.subarray(depth), leaf.path) === 0 &&
+  Buffer.compare(first.value, leaf.value) === 0;
+
 /** The leaf is one entry more, unless its key is among them. */
-const mergeLeaf = ({ path, value }: Leaf, entries: readonly Entry[], depth: number): readonly Entry[] => {
-  const nibbles = join(entries[0]!.nibbles.subarray(0, depth), path);
+const mergeLeaf = (leaf: Leaf, entries: readonly Change[], depth: number): readonly Change[] => {
+  const nibbles = join(entries[0]!.nibbles.subarray(0, depth), leaf.path);
   const at = entries.findIndex((entry) => Buffer.compare(entry.nibbles, nibbles) >= 0);
   if (at >= 0 && Buffer.compare(entries[at]!.nibbles, nibbles) === 0) return entries;
   const place = at < 0 ? entries.length : at;
-  return [...entries.slice(0, place), { nibbles, value }, ...entries.slice(place)];
+  return [...entries.slice(0, place), { ...leaf, nibbles }, ...entries.slice(place)];
 };
 
 const extend = (path: Uint8Array, child: Link): Link =>
@@ -226,40 +264,4 @@ const toNibbles = (bytes: Uint8Array): Uint8Array => {
     nibbles[2 * i + 1] = bytes[i]! & 15;
   }
   return nibbles;
-};
-
-/** Hex-prefix encoding. */
-const packPath = (nibbles: Uint8Array, isLeaf: boolean): Uint8Array => {
-  const isOdd = nibbles.length % 2 === 1;
-  const packed = new Uint8Array((nibbles.length >> 1) + 1);
-  packed[0] = (isLeaf ? 0x20 : 0) | (isOdd ? 0x10 | nibbles[0]! : 0);
-  for (let i = isOdd ? 1 : 0, at = 1; i < nibbles.length; i += 2, at++)
-    packed[at] = (nibbles[i]! << 4) | nibbles[i + 1]!;
-  return packed;
-};
-
-const unpackPath = (packed: Uint8Array): { readonly path: Uint8Array; readonly isLeaf: boolean } => {
-  const first = packed[0]!;
-  const skip = (first & 0x10) === 0 ? 2 : 1;
-  const path = new Uint8Array(2 * packed.length - skip);
-  for (let i = skip; i < 2 * packed.length; i++)
-    path[i - skip] = i % 2 === 0 ? packed[i >> 1]! >> 4 : packed[i >> 1]! & 15;
-  return { path, isLeaf: (first & 0x20) !== 0 };
-};
-
-/** Of what this file or the trie library encoded; anything else is a damaged database. */
-const itemToNode = (item: RlpItem): Node => {
-  if (item instanceof Uint8Array || (item.length !== 2 && item.length !== 17))
-    throw new ChainError('STORAGE_FAULT', 'expected a trie node of 2 or 17 items: the database is damaged');
-  if (item.length === 17) return { kind: 'branch', children: item.slice(0, 16).map(itemToLink) };
-  const [packed, second] = item as readonly [Uint8Array, RlpItem];
-  const { path, isLeaf } = unpackPath(packed);
-  return isLeaf
-    ? { kind: 'leaf', path, value: second as Uint8Array }
-    : { kind: 'extension', path, child: itemToLink(second)! };
-};
-
-const itemToLink = (item: RlpItem): Link | null => {
-  if (!(item instanceof Uint8Array)) return itemToNode(item);
-  return item.length === 0 ? null : item;
 };

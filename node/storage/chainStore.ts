@@ -7,22 +7,39 @@
 import { bytesToHash, type Hash, hexToBytes } from '#consensus/primitives.ts';
 import type { ValidatorSet } from '#consensus/validatorSet.ts';
 import { ChainError } from '#node/chain.ts';
-import { decodeBlock, decodeLocation, decodeReceipts, decodeValidators } from '#node/storage/codec.ts';
+import {
+  decodeBlock,
+  decodeBody,
+  decodeLocation,
+  decodeReceipts,
+  decodeValidators,
+} from '#node/storage/codec.ts';
 import type { Database } from '#node/storage/database.ts';
 import type { BlockRecord, ReceiptRecord } from '#node/storage/records.ts';
 import {
   blockHeightKey,
   blockKey,
+  bodyKey,
   bytesToHeight,
   codeKey,
   FORMAT_KEY,
   GENESIS_KEY,
   HEAD_KEY,
+  MODE_KEY,
+  type NodeId,
+  OLDEST_HISTORY_KEY,
+  OLDEST_STATE_KEY,
+  readNodeId,
   receiptsKey,
+  stateRootKey,
   transactionKey,
   trieNodeKey,
   validatorsKey,
 } from '#node/storage/schema.ts';
+
+/** `archive` keeps every height; `pruned` what README.md lists. */
+export const STORAGE_MODES = ['archive', 'pruned'] as const;
+export type StorageMode = (typeof STORAGE_MODES)[number];
 
 export type ChainStore = {
   get(key: Uint8Array): Uint8Array | null;
@@ -30,6 +47,7 @@ export type ChainStore = {
   genesisHash(): Hash | null;
   /** Height of the newest block, null in an empty database. */
   headHeight(): bigint | null;
+  /** Of a height whose body was pruned, a record that says so. */
   block(height: bigint): BlockRecord | null;
   heightOf(blockHash: Hash): bigint | null;
   receipts(height: bigint): ReceiptRecord[] | null;
@@ -37,7 +55,15 @@ export type ChainStore = {
   /** Sets are kept by their hash, for ever (RULES 22). */
   validators(hash: Hash): ValidatorSet | null;
   code(codeHash: Hash): Uint8Array | null;
-  trieNode(hash: Uint8Array): Uint8Array | null;
+  /** A trie node with what it refers to; trieNodes.ts knows the form. */
+  trieNode(id: NodeId): Uint8Array | null;
+  /** Where the state after a height begins. @throws ChainError STATE_PRUNED */
+  stateRoot(height: bigint): NodeId | null;
+  mode(): StorageMode | null;
+  /** The lowest height whose state is whole. */
+  oldestState(): bigint;
+  /** The lowest height whose transactions and receipts are here. */
+  oldestHistory(): bigint;
 };
 
 export const createChainStore = (database: Database): ChainStore => {
@@ -56,17 +82,39 @@ export const createChainStore = (database: Database): ChainStore => {
     const stored = get(key);
     return stored === null ? null : decode(stored);
   };
+  const oldestState = (): bigint => read(OLDEST_STATE_KEY, bytesToHeight) ?? 0n;
   return {
     get,
     format: () => read(FORMAT_KEY, (stored) => stored[0] ?? 0),
     genesisHash: () => read(GENESIS_KEY, bytesToHash),
     headHeight: () => read(HEAD_KEY, bytesToHeight),
-    block: (height) => read(blockKey(height), decodeBlock),
+    block: (height) =>
+      read(blockKey(height), (stored) => decodeBlock(stored, read(bodyKey(height), decodeBody))),
     heightOf: (hash) => read(blockHeightKey(hash), bytesToHeight),
     receipts: (height) => read(receiptsKey(height), decodeReceipts),
     transactionLocation: (hash) => read(transactionKey(hash), decodeLocation),
     validators: (hash) => read(validatorsKey(hash), decodeValidators),
     code: (codeHash) => get(codeKey(hexToBytes(codeHash))),
-    trieNode: (hash) => get(trieNodeKey(hash)),
+    trieNode: (id) => get(trieNodeKey(id)),
+    stateRoot: (height) => {
+      const stored = get(stateRootKey(height));
+      if (stored === null) throw stateGone(height, oldestState());
+      return stored.length === 0 ? null : readNodeId(stored, 0);
+    },
+    mode: () => read(MODE_KEY, (stored) => Buffer.from(stored).toString('latin1') as StorageMode),
+    oldestState,
+    oldestHistory: () => read(OLDEST_HISTORY_KEY, bytesToHeight) ?? 0n,
   };
 };
+
+/** geth's words, which tools match on, then what to do. */
+export const stateGone = (height: bigint, oldest: bigint): ChainError =>
+  height < oldest
+    ? new ChainError(
+        'STATE_PRUNED',
+        `missing trie node: state of height ${height} is not available, the oldest kept here is that of ${oldest}; ask an archive node`,
+      )
+    : new ChainError(
+        'STORAGE_FAULT',
+        `expected the state of height ${height}, found a part of it missing: the database is damaged`,
+      );

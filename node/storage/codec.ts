@@ -10,6 +10,7 @@ import {
   bytesToAddress,
   bytesToHash,
   bytesToHex,
+  concatBytes,
   type Hash,
   type Hex,
   hexToBytes,
@@ -17,9 +18,12 @@ import {
 } from '#consensus/primitives.ts';
 import type { Checkpoint, CommitCertificate } from '#consensus/types.ts';
 import { createValidatorSet, packValidators, type ValidatorSet } from '#consensus/validatorSet.ts';
+import { ChainError } from '#node/chain.ts';
+import { decodeRlp, encodeRlp } from '#node/consensus/rlp.ts';
 import { decodeHeader, hashHeader } from '#node/storage/headerCodec.ts';
 import type { AccountRecord, BlockRecord, LogRecord, ReceiptRecord } from '#node/storage/records.ts';
 import { bytesToQuantity, quantityToBytes } from '#node/storage/rlpValues.ts';
+import { type NodeId, readNodeId, writeNodeId } from '#node/storage/schema.ts';
 
 type Item = Uint8Array | Item[];
 const list = (item: Item | undefined): Item[] => {
@@ -89,17 +93,26 @@ const itemsToCertificate = (items: Item[]): CommitCertificate | null =>
         })),
       };
 
-/** What a block record is made of; the rest follows from the header. */
-export type BlockParts = Pick<
-  BlockRecord,
-  'header' | 'transactions' | 'transactionHashes' | 'checkpoint' | 'valueId' | 'certificate'
->;
+/** What is kept of a block for ever; the rest follows from the header. */
+export type BlockParts = Pick<BlockRecord, 'header' | 'checkpoint' | 'valueId' | 'certificate'>;
+/** What a pruned node gives up. */
+export type BodyParts = Pick<BlockRecord, 'transactions' | 'transactionHashes'>;
 
-export const partsToBlock = (parts: BlockParts): BlockRecord => {
+/** geth's words, which tools match on, then what to do. */
+export const historyGone = (height: bigint, what: string): ChainError =>
+  new ChainError(
+    'HISTORY_PRUNED',
+    `pruned history unavailable: the ${what} of height ${height} were deleted here; ask an archive node`,
+  );
+
+/** @param body null: it was pruned */
+export const partsToBlock = (parts: BlockParts, body: BodyParts | null): BlockRecord => {
   const header = decodeHeader(parts.header);
+  const { height } = header;
+  const { header: headerBytes, checkpoint, valueId, certificate } = parts;
   return {
-    height: header.height,
-    hash: hashHeader(parts.header),
+    height,
+    hash: hashHeader(headerBytes),
     parentHash: header.parentHash,
     timestamp: header.timestamp,
     gasUsed: header.gasUsed,
@@ -107,30 +120,61 @@ export const partsToBlock = (parts: BlockParts): BlockRecord => {
     baseFeePerGas: header.baseFeePerGas,
     stateRoot: header.stateRoot,
     feeRecipient: header.feeRecipient,
-    ...parts,
+    header: headerBytes,
+    checkpoint,
+    valueId,
+    certificate,
+    ...(body === null
+      ? {
+          isPruned: true as const,
+          get transactions(): never {
+            throw historyGone(height, 'transactions');
+          },
+          get transactionHashes(): never {
+            throw historyGone(height, 'transactions');
+          },
+        }
+      : { transactions: body.transactions, transactionHashes: body.transactionHashes }),
   };
 };
 
 export const encodeBlock = (block: BlockParts): Uint8Array =>
   encode([
     block.header,
-    [...block.transactions],
-    block.transactionHashes.map(hexToBytes),
     checkpointToItems(block.checkpoint),
     hexToBytes(block.valueId),
     certificateToItems(block.certificate),
   ]);
 
-export const decodeBlock = (stored: Uint8Array): BlockRecord => {
+/** @param body as `decodeBody` gave it, null if it was pruned */
+export const decodeBlock = (stored: Uint8Array, body: BodyParts | null): BlockRecord => {
   const items = decode(stored);
-  return partsToBlock({
-    header: bytes(items[0]),
-    transactions: list(items[1]).map(bytes),
-    transactionHashes: list(items[2]).map(hash),
-    checkpoint: itemsToCheckpoint(list(items[3])),
-    valueId: hash(items[4]),
-    certificate: itemsToCertificate(list(items[5])),
-  });
+  return partsToBlock(
+    {
+      header: bytes(items[0]),
+      checkpoint: itemsToCheckpoint(list(items[1])),
+      valueId: hash(items[2]),
+      certificate: itemsToCertificate(list(items[3])),
+    },
+    body,
+  );
+};
+
+const HASH_BYTES = 32;
+
+/** Hashes together, then the transactions. */
+export const encodeBody = ({ transactions, transactionHashes }: BodyParts): Uint8Array =>
+  encodeRlp([concatBytes(...transactionHashes.map(hexToBytes)), transactions]);
+
+/** Without a copy: the transactions are views of `stored`. */
+export const decodeBody = (stored: Uint8Array): BodyParts => {
+  const [hashes, transactions] = decodeRlp(stored) as readonly [Uint8Array, readonly Uint8Array[]];
+  return {
+    transactions,
+    transactionHashes: Array.from({ length: hashes.length / HASH_BYTES }, (_, index) =>
+      bytesToHash(hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1))),
+    ),
+  };
 };
 
 const logToItems = (log: LogRecord): Item[] => [
@@ -187,9 +231,11 @@ export type StateAccount = {
   readonly storageRoot: Uint8Array;
   /** 32 bytes. */
   readonly codeHash: Uint8Array;
+  /** Where the root node of its storage is; absent without storage, and in accounts that execution made. */
+  readonly storageNode?: NodeId;
 };
 
-/** The trie's own form of an account, used for the flat copy as well. */
+/** The trie's own form of an account. */
 export const encodeAccount = (account: StateAccount): Uint8Array =>
   encode([
     quantityToBytes(account.nonce),
@@ -205,7 +251,16 @@ export const decodeAccount = (stored: Uint8Array): StateAccount => {
     balance: quantity(items[1]),
     storageRoot: bytes(items[2]),
     codeHash: bytes(items[3]),
+    ...(items[4] === undefined ? {} : { storageNode: readNodeId(bytes(items[4]), 0) }),
   };
+};
+
+/** The flat copy of an account: the trie's form, and where its storage begins. */
+export const encodeFlatAccount = (encoded: Uint8Array, storageNode: NodeId | null): Uint8Array => {
+  if (storageNode === null) return encoded;
+  const id = new Uint8Array(7);
+  writeNodeId(id, 0, storageNode);
+  return encode([...decode(encoded), id]);
 };
 
 export const toAccountRecord = (account: StateAccount): AccountRecord => ({

@@ -19,9 +19,14 @@ export type BlockRecord = {
   readonly feeRecipient: Address;
   /** RLP of the standard header. */
   readonly header: Uint8Array;
-  /** EIP-2718 bytes, in order; what was dropped from the payload is not here (RULES 2). */
+  /**
+   * EIP-2718 bytes, in order; what was dropped from the payload is not here (RULES 2). Of a pruned block these two
+   * throw ChainError HISTORY_PRUNED, so that nobody takes it for an empty block; `isPruned` asks first.
+   */
   readonly transactions: readonly Uint8Array[];
   readonly transactionHashes: readonly Hash[];
+  /** Present if transactions and receipts of this height are no longer here; header and certificate always are. */
+  readonly isPruned?: true;
   readonly checkpoint: Checkpoint;
   readonly valueId: Hash;
   /** Null for block 0 only. */

@@ -97,14 +97,13 @@ export const decodeHeaders = (bytes: Uint8Array): Uint8Array[] =>
     manyOf(decodeRlp(bytes), MAX_HEADERS_PER_REQUEST).map((header) => bytesOf(header, MAX_HEADER_BYTES)),
   );
 
-/** Null for block 0, which everybody has. */
-export const toCertified = ({
-  header,
-  transactions,
-  checkpoint,
-  certificate,
-}: BlockRecord): CertifiedBlock | null =>
-  certificate === null ? null : { header, transactions, checkpoint, certificate };
+/** Null for block 0, which everybody has, and for one whose transactions were pruned here. */
+export const toCertified = (block: BlockRecord): CertifiedBlock | null => {
+  const { header, checkpoint, certificate } = block;
+  return certificate === null || block.isPruned
+    ? null
+    : { header, transactions: block.transactions, checkpoint, certificate };
+};
 
 /** About what the block takes on the wire. */
 export const blockSizeBytes = ({ header, transactions, certificate }: CertifiedBlock): number =>

@@ -1,9 +1,11 @@
 import { createMPT } from '@ethereumjs/mpt';
-import { KECCAK256_RLP, MapDB, ValueEncoding } from '@ethereumjs/util';
+import { MapDB, ValueEncoding } from '@ethereumjs/util';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
-import { decodeRlp, type RlpItem } from '#node/consensus/rlp.ts';
 import { toKey } from '#node/execution/stateReader.ts';
-import { updateTrie } from '#node/execution/trieUpdate.ts';
+import { decodeStoredNode, referencesOf } from '#node/execution/trieNodeCodec.ts';
+import type { NodeSource } from '#node/execution/trieNodes.ts';
+import { EMPTY_TRIE, type TrieRoot, updateTrie } from '#node/execution/trieUpdate.ts';
+import type { NodeId } from '#node/storage/schema.ts';
 import { streamOf } from '#test/sim/streams.ts';
 
 const SEED = Number(process.env.TRIE_SEED ?? 1);
@@ -18,33 +20,32 @@ const randomKey = (random: () => number, known: readonly Uint8Array[]): Uint8Arr
   return key;
 };
 
-const collect = (item: RlpItem, into: Uint8Array[]): void => {
-  if (item instanceof Uint8Array) into.push(item);
-  else for (const part of item) collect(part, into);
-};
-
-/** Every node that a root reaches, of those that are known. */
-const reach = (nodes: ReadonlyMap<string, Uint8Array>, root: Uint8Array): Set<string> => {
-  const seen = new Set<string>();
-  const open = [root];
-  for (let hash = open.pop(); hash !== undefined; hash = open.pop()) {
-    const key = toKey(hash);
-    const node = nodes.get(key);
-    if (node === undefined || seen.has(key)) continue;
-    seen.add(key);
-    const found: Uint8Array[] = [];
-    collect(decodeRlp(node), found);
-    open.push(...found.filter(({ length }) => length === 32));
+/** Every node that a root reaches; the nodes of an account's storage are not this trie's. */
+const reach = (nodes: ReadonlyMap<NodeId, Uint8Array>, { id: root }: TrieRoot): Set<NodeId> => {
+  const seen = new Set<NodeId>();
+  const open = root === null ? [] : [root];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    expect(seen.has(id)).toBe(false);
+    seen.add(id);
+    const node = decodeStoredNode(nodes.get(id)!);
+    if (node.kind !== 'leaf') open.push(...referencesOf(node));
   }
   return seen;
+};
+
+/** Places that are never used twice. */
+const counter = (): (() => NodeId) => {
+  let next = 0;
+  return () => next++;
 };
 
 test(`random histories have the roots of @ethereumjs/mpt (TRIE_SEED=${SEED} TRIE_ROUNDS=${ROUNDS})`, async () => {
   const random = streamOf(SEED, 'trie');
   for (let history = 0; history < ROUNDS; history++) {
     const library = await createMPT({ db: new MapDB(), valueEncoding: ValueEncoding.Bytes });
-    const nodes = new Map<string, Uint8Array>();
-    let root: Uint8Array = KECCAK256_RLP;
+    const nodes = new Map<NodeId, Uint8Array>();
+    const nextId = counter();
+    let root: TrieRoot = EMPTY_TRIE;
     let keys: Uint8Array[] = [];
     for (let step = 0; step < 8; step++) {
       const changes = new Map<string, { hashedKey: Uint8Array; value: Uint8Array | null }>();
@@ -60,56 +61,70 @@ test(`random histories have the roots of @ethereumjs/mpt (TRIE_SEED=${SEED} TRIE
         if (value === null) await library.del(hashedKey);
         else await library.put(hashedKey, value);
       const before = root;
-      const update = updateTrie({ get: (hash) => nodes.get(hash) }, root, [...changes.values()]);
+      const update = updateTrie(nodes as NodeSource, root, [...changes.values()], nextId);
       const where = `history ${history}, step ${step}`;
-      expect([where, toKey(update.root)]).toEqual([where, toKey(library.root())]);
+      expect([where, toKey(update.root.hash)]).toEqual([where, toKey(library.root())]);
       const reachedBefore = reach(nodes, before);
-      for (const [hash, node] of update.added) {
-        expect(toKey(keccak256(node))).toBe(hash);
-        nodes.set(hash, node);
+      for (const [id, node] of update.added) {
+        expect(nodes.has(id)).toBe(false);
+        nodes.set(id, node);
       }
       const reached = reach(nodes, update.root);
-      for (const hash of update.added.keys()) expect([where, reached.has(hash)]).toEqual([where, true]);
-      for (const hash of reachedBefore)
-        expect([where, hash, update.replaced.has(hash) || reached.has(hash)]).toEqual([where, hash, true]);
-      for (const hash of update.replaced)
-        expect([where, hash, reachedBefore.has(hash)]).toEqual([where, hash, true]);
+      const expected = new Set([...reachedBefore, ...update.added.keys()]);
+      for (const id of update.replaced) {
+        expect([where, id, reachedBefore.has(id)]).toEqual([where, id, true]);
+        expected.delete(id);
+      }
+      expect([where, [...expected].sort()]).toEqual([where, [...reached].sort()]);
+      for (const id of update.replaced) nodes.delete(id);
       root = update.root;
       keys = [...keys, ...[...changes.values()].map(({ hashedKey }) => hashedKey)].slice(-60);
     }
   }
 });
 
+const NO_SOURCE: NodeSource = { get: () => undefined };
+
 test('no change gives the same root and nothing new', () => {
   const value = Uint8Array.of(1, 2, 3);
-  const { root, added } = updateTrie({ get: () => undefined }, KECCAK256_RLP, [
-    { hashedKey: keccak256(value), value },
-  ]);
-  expect(updateTrie({ get: (hash) => added.get(hash) }, root, [])).toEqual({
-    root,
-    added: new Map(),
-    replaced: new Set(),
-  });
-  const same = updateTrie({ get: (hash) => added.get(hash) }, root, [{ hashedKey: keccak256(value), value }]);
-  expect(toKey(same.root)).toBe(toKey(root));
-  expect(same.replaced.size).toBe(0);
+  const changes = [{ hashedKey: keccak256(value), value }];
+  const { root, added } = updateTrie(NO_SOURCE, EMPTY_TRIE, changes, counter());
+  const nodes = added as NodeSource;
+  const never = (): NodeId => {
+    throw new Error('expected no new node');
+  };
+  const unchanged = { root, added: new Map(), replaced: [] };
+  expect(updateTrie(nodes, root, [], never)).toEqual(unchanged);
+  expect(updateTrie(nodes, root, changes, never)).toEqual(unchanged);
+  expect(
+    updateTrie(nodes, root, [{ hashedKey: keccak256(Uint8Array.of(9)), value: null }], counter()).root.hash,
+  ).toEqual(root.hash);
 });
 
 test('the last key leaves the empty root', () => {
   const hashedKey = keccak256(Uint8Array.of(7));
-  const { root, added } = updateTrie({ get: () => undefined }, KECCAK256_RLP, [
-    { hashedKey, value: Uint8Array.of(1) },
-  ]);
-  const gone = updateTrie({ get: (hash) => added.get(hash) }, root, [{ hashedKey, value: null }]);
-  expect(toKey(gone.root)).toBe(toKey(KECCAK256_RLP));
-  expect([...gone.replaced]).toEqual([...added.keys()]);
+  const nextId = counter();
+  const { root, added } = updateTrie(NO_SOURCE, EMPTY_TRIE, [{ hashedKey, value: Uint8Array.of(1) }], nextId);
+  const gone = updateTrie(added as NodeSource, root, [{ hashedKey, value: null }], nextId);
+  expect(gone.root).toEqual(EMPTY_TRIE);
+  expect(gone.replaced).toEqual([...added.keys()]);
+});
+
+test('an account keeps the place of its storage, and a change of that alone writes its leaf', () => {
+  const nextId = counter();
+  const account = { hashedKey: keccak256(Uint8Array.of(7)), value: Uint8Array.of(1) };
+  const first = updateTrie(NO_SOURCE, EMPTY_TRIE, [{ ...account, storageNode: 77 }], nextId);
+  expect(decodeStoredNode(first.added.get(first.root.id!)!)).toMatchObject({ kind: 'leaf', storageNode: 77 });
+  const nodes = first.added as NodeSource;
+  const moved = updateTrie(nodes, first.root, [{ ...account, storageNode: 78 }], nextId);
+  expect(moved.replaced).toEqual([first.root.id]);
+  expect(decodeStoredNode(moved.added.get(moved.root.id!)!)).toMatchObject({ storageNode: 78 });
 });
 
 test('a missing node is a fault of the database that names it', () => {
-  const root = keccak256(Uint8Array.of(9));
-  expect(() =>
-    updateTrie({ get: () => undefined }, root, [{ hashedKey: root, value: Uint8Array.of(1) }]),
-  ).toThrow(
-    expect.objectContaining({ code: 'STORAGE_FAULT', message: expect.stringContaining(toKey(root)) }),
+  const change = { hashedKey: keccak256(Uint8Array.of(9)), value: Uint8Array.of(1) };
+  const root: TrieRoot = { hash: change.hashedKey, id: 41 };
+  expect(() => updateTrie(NO_SOURCE, root, [change], counter())).toThrow(
+    expect.objectContaining({ code: 'STORAGE_FAULT', message: expect.stringContaining('41') }),
   );
 });
