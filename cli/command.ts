@@ -97,6 +97,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   node: 'a validator or full node',
   relayer: 'a relayer with its own full node',
   validators: 'who votes: propose, vote, join',
+  db: 'the chain database of a node: what it holds, and deleting what is old',
   wal: 'the write-ahead log of a stopped or running validator',
   guard: 'what a validator has signed, and will therefore not sign',
   bridge: 'the peg: deploy it, cross it, look at it',

@@ -7,6 +7,7 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { type Address, type Hash, parseAddress, parseHash } from '#consensus/primitives.ts';
+import { STORAGE_MODES } from '#node/storage/mode.ts';
 
 export type OptionDefinition<T> = {
   /** As the help shows it: `--data <dir>`; without a placeholder it is a switch. */
@@ -132,6 +133,15 @@ export const configOption = requiredOption(
   'the node’s configuration (TOML)',
   parsePath,
   'CAUSEWAY_CONFIG',
+);
+
+export const modeOption = optionalOption(
+  '--mode <mode>',
+  'archive or pruned, instead of the configuration’s storage.mode',
+  (text) =>
+    STORAGE_MODES.find((mode) => mode === text) ??
+    refuse(`Expected ${STORAGE_MODES.join(' or ')}, found "${text}".`),
+  'CAUSEWAY_MODE',
 );
 
 export const toCommanderOption = <T>(definition: OptionDefinition<T>): Option => {

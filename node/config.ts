@@ -10,6 +10,8 @@ import { parse as parseToml, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { type Address, parseAddress } from '#consensus/primitives.ts';
 import { DEFAULT_TIMEOUTS, type TimeoutOptions } from '#consensus/timeouts.ts';
+import { STORAGE_MODES, type StorageMode, type StorageOptions } from '#node/storage/mode.ts';
+import { DEFAULT_WINDOW, type PruningWindow } from '#node/storage/pruner.ts';
 import { LOG_LEVELS, type LogLevel } from '#node/telemetry/logger.ts';
 
 export type ConfigErrorCode = 'UNREADABLE' | 'BAD_TOML' | 'BAD_CONFIG';
@@ -60,6 +62,10 @@ export type NodeConfig = {
     readonly exchangeListen: HostPort;
     readonly peers: readonly { readonly address: Address; readonly url: string }[];
   } | null;
+  /** A validator is `pruned` unless told otherwise, every other node an `archive`. */
+  readonly storage: StorageOptions;
+  /** Of `pruned` mode, whatever the mode is. */
+  readonly pruningWindow: PruningWindow;
   readonly log: { readonly level: LogLevel };
 };
 
@@ -114,6 +120,27 @@ const consensusSchema = z
     path: ['timeout_cap_ms'],
   });
 
+/** Reads that are under way, and peers that are a little behind, need some. */
+const MIN_WINDOW = 16;
+const blocks = (defaultBlocks: bigint) =>
+  z
+    .number({ error: 'expected a number of blocks' })
+    .int('expected a whole number of blocks')
+    .min(MIN_WINDOW, `expected at least ${MIN_WINDOW} blocks`)
+    .max(1_000_000_000, 'expected at most 1000000000 blocks')
+    .default(Number(defaultBlocks));
+
+const storageSchema = z
+  .strictObject({
+    mode: z.enum(STORAGE_MODES, { error: `expected one of ${STORAGE_MODES.join(', ')}` }).optional(),
+    state_blocks: blocks(DEFAULT_WINDOW.stateBlocks),
+    history_blocks: blocks(DEFAULT_WINDOW.historyBlocks),
+  })
+  .refine((value) => value.state_blocks <= value.history_blocks, {
+    message: 'expected at least state_blocks',
+    path: ['history_blocks'],
+  });
+
 const schema = z
   .strictObject({
     name: text.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'expected letters, digits, dots and hyphens'),
@@ -147,6 +174,7 @@ const schema = z
           .default([]),
       })
       .optional(),
+    storage: storageSchema.optional(),
     log: z
       .strictObject({
         level: z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(', ')}` }).default('info'),
@@ -173,11 +201,26 @@ const describeIssue = (issue: z.core.$ZodIssue, source: unknown): string => {
   return `${where}: ${issue.message}; ${shown}`;
 };
 
+const toStorage = (mode: StorageMode, window: PruningWindow): StorageOptions =>
+  mode === 'archive' ? { mode } : { mode, window };
+
+/** What `--mode` says wins over the file. */
+export const withStorageMode = (config: NodeConfig, mode: StorageMode): NodeConfig => ({
+  ...config,
+  storage: toStorage(mode, config.pruningWindow),
+});
+
 const toConfig = (parsed: ParsedConfig, path: string): NodeConfig => {
   const folder = dirname(resolve(path));
   const at = (file: string): string => resolve(folder, file);
   const optionalAt = (file: string | undefined): string | null => (file === undefined ? null : at(file));
   const consensus = parsed.consensus ?? consensusSchema.parse({});
+  const storage = parsed.storage ?? storageSchema.parse({});
+  const pruningWindow = {
+    stateBlocks: BigInt(storage.state_blocks),
+    historyBlocks: BigInt(storage.history_blocks),
+  };
+  const mode = storage.mode ?? (parsed.keys.consensus === undefined ? 'archive' : 'pruned');
   return {
     path: resolve(path),
     name: parsed.name,
@@ -211,6 +254,8 @@ const toConfig = (parsed: ParsedConfig, path: string): NodeConfig => {
       parsed.relayer === undefined
         ? null
         : { exchangeListen: parsed.relayer.exchange_listen, peers: parsed.relayer.peers },
+    storage: toStorage(mode, pruningWindow),
+    pruningWindow,
     log: { level: parsed.log?.level ?? 'info' },
   };
 };

@@ -23,7 +23,7 @@ import { type FolderLock, lockFolder } from '#node/consensus/folderLock.ts';
 import { ConsensusHost } from '#node/consensus/host.ts';
 import type { HaltCode } from '#node/consensus/hostPorts.ts';
 import { createCallRunner } from '#node/execution/callRunner.ts';
-import { openChain } from '#node/execution/openChain.ts';
+import { type OpenedChain, openChain } from '#node/execution/openChain.ts';
 import { createTransactionRules } from '#node/execution/transactionChecks.ts';
 import { createNodeL1 } from '#node/l1.ts';
 import { connectPoolToNetwork, type PoolGossip } from '#node/mempool/gossip.ts';
@@ -81,7 +81,7 @@ export type Node = {
 
 type Parts = {
   readonly lock: FolderLock;
-  readonly chain: Chain;
+  readonly chain: OpenedChain;
   readonly calls: CallRunner;
   readonly pool: Pool;
   readonly network: Libp2pNetwork;
@@ -138,6 +138,7 @@ const openParts = async (config: NodeConfig, dependencies: NodeDependencies): Pr
       dataDir: config.dataDir,
       genesis,
       logger: logger.child({ part: 'execution' }),
+      storage: config.storage,
       ...(supportedRules === undefined ? {} : { supportedRules }),
     });
     opened.push(chain);
@@ -274,6 +275,11 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
     );
   };
 
+  /** RULES 42: state from the older of the two newest accepted checkpoints on stays; without two, all of it. */
+  const keepAcceptedState = (): void => {
+    if (l1View.finalized() !== null) chain.keepStateFrom(l1View.acceptedAbove(-1n).at(-2)?.height ?? 0n);
+  };
+
   const status = createNodeStatus({
     name: config.name,
     emptyBlockIntervalMs: config.consensus.emptyBlockIntervalMs,
@@ -296,6 +302,7 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
     unsubscribe.push(
       l1View.onChange(() => {
         startSyncWhenAllowed();
+        keepAcceptedState();
         checkAcceptedQuietly();
       }),
       chain.onCommitted(checkAcceptedQuietly),

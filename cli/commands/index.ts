@@ -5,6 +5,8 @@ import { bridgeDeploy } from '#cli/commands/bridgeDeploy.ts';
 import { bridgeDeposit } from '#cli/commands/bridgeDeposit.ts';
 import { bridgeStatus } from '#cli/commands/bridgeStatus.ts';
 import { bridgeWithdraw } from '#cli/commands/bridgeWithdraw.ts';
+import { dbPrune } from '#cli/commands/dbPrune.ts';
+import { dbStats } from '#cli/commands/dbStats.ts';
 import { devnetDownCommand } from '#cli/commands/devnetDown.ts';
 import { devnetStatusCommand } from '#cli/commands/devnetStatus.ts';
 import { devnetUpCommand } from '#cli/commands/devnetUp.ts';
@@ -39,6 +41,8 @@ export const COMMANDS: readonly Command[] = [
   keyInspect,
   nodeRunCommand,
   relayerRunCommand,
+  dbStats,
+  dbPrune,
   walInspect,
   walRepair,
   guardInspect,

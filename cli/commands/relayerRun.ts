@@ -1,6 +1,6 @@
 /** `causeway relayer run`: a relayer and its own full node, in one process. */
 import { defineCommand } from '#cli/command.ts';
-import { configOption, passphraseFdOption, passphraseFileOption } from '#cli/options.ts';
+import { configOption, modeOption, passphraseFdOption, passphraseFileOption } from '#cli/options.ts';
 
 export const relayerRunCommand = defineCommand({
   path: ['relayer', 'run'],
@@ -10,12 +10,13 @@ export const relayerRunCommand = defineCommand({
   examples: ['relayer run --config relayer-1/node.toml'],
   options: {
     config: configOption,
+    mode: modeOption,
     passphraseFile: passphraseFileOption,
     passphraseFd: passphraseFdOption,
   },
-  run: async ({ config, ...sources }, io) => {
+  run: async ({ config, mode, ...sources }, io) => {
     const { runNode } = await import('#cli/node/runNode.ts');
-    await runNode({ configPath: config, role: 'relayer', sources }, io);
+    await runNode({ configPath: config, mode, role: 'relayer', sources }, io);
     return null;
   },
 });

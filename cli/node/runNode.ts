@@ -12,15 +12,18 @@ import { createRelayerBeside } from '#cli/node/runRelayer.ts';
 import { obtainPassphrase, type PassphraseSources } from '#cli/passphrase.ts';
 import type { Signer } from '#consensus/signer.ts';
 import { loadGenesis } from '#genesis/genesisFile.ts';
-import { loadConfig, type NodeConfig } from '#node/config.ts';
+import { loadConfig, type NodeConfig, withStorageMode } from '#node/config.ts';
 import { openKeystoreFile } from '#node/keys/keystoreFile.ts';
 import { createLocalSigner } from '#node/keys/localSigner.ts';
 import { createNode, type NodeFault } from '#node/node.ts';
+import type { StorageMode } from '#node/storage/mode.ts';
 import { createLogger } from '#node/telemetry/logger.ts';
 
 export type RunOptions = {
   readonly configPath: string;
   readonly role: 'node' | 'relayer';
+  /** Instead of what the configuration says. */
+  readonly mode?: StorageMode | undefined;
   readonly sources: PassphraseSources;
 };
 
@@ -98,8 +101,9 @@ const toldToStop = (signal: AbortSignal): Promise<void> =>
   });
 
 /** @throws ConfigError, KeyError, GenesisError, NodeError; CliError with the fault that ended the node */
-export const runNode = async ({ configPath, role, sources }: RunOptions, io: Io): Promise<void> => {
-  const config = await loadConfig(configPath);
+export const runNode = async ({ configPath, role, mode, sources }: RunOptions, io: Io): Promise<void> => {
+  const loaded = await loadConfig(configPath);
+  const config = mode === undefined ? loaded : withStorageMode(loaded, mode);
   requireRole(config, role);
   const genesis = await loadGenesis(config.genesisPath);
   const keys = await openKeys(config, sources, io);

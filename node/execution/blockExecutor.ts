@@ -50,6 +50,7 @@ import {
   bodyKey,
   HEAD_KEY,
   heightToBytes,
+  NEEDED_FROM_KEY,
   type NodeId,
   receiptsKey,
   slotRange,
@@ -140,9 +141,13 @@ export class BlockExecutor {
     await this.#database.close();
   }
 
-  /** RULES 42: the state of this height and of those above is kept. An archive keeps all anyway. */
-  keepStateFrom(height: bigint): void {
-    this.#pruner?.keepFrom(height);
+  /**
+   * RULES 42: the L1 may need the state of this height and of those above. An archive notes it too, for the day on which
+   * it is pruned. It only rises.
+   */
+  async keepStateFrom(height: bigint): Promise<void> {
+    if (height <= (this.#store.neededFrom() ?? -1n)) return;
+    await this.#guard(() => this.#database.put(NEEDED_FROM_KEY, heightToBytes(height)));
   }
 
   /** Resolves when the deletions that the last commit paid for are done. */

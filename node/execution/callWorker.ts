@@ -9,11 +9,19 @@ import { runSelfTest } from '#node/execution/selfTest.ts';
 import { createCodeReader, createTrieReader } from '#node/execution/stateReader.ts';
 import { createStoredNodes } from '#node/execution/trieNodes.ts';
 import { serveCalls } from '#node/execution/workerProtocol.ts';
-import { createChainStore } from '#node/storage/chainStore.ts';
+import { createChainStore, stateGone } from '#node/storage/chainStore.ts';
 import { openDatabase } from '#node/storage/database.ts';
 
 export type CallWorkerOptions = { readonly dataDir: string; readonly chainId: bigint };
 export type CallArgument = { readonly request: CallRequest; readonly height: bigint };
+
+/** What a client may hear. State that was pruned under a call is its own fault, not this thread's. */
+const toOutcome = (error: unknown): CallOutcome => {
+  const isPruned = error instanceof ChainError && error.code === 'STATE_PRUNED';
+  if (error instanceof ChainError && !isPruned) throw error;
+  const message = error instanceof Error ? error.message : String(error);
+  return { status: 'error', code: isPruned ? 'STATE_PRUNED' : 'EXECUTION_FAILED', message, gasUsed: 0n };
+};
 
 const port = parentPort;
 if (port === null) throw new Error('callWorker.ts runs as a worker thread');
@@ -38,14 +46,13 @@ await serveCalls(port, async () => {
     const block = height < 0n ? null : store.block(height);
     if (block === null)
       return { status: 'error', code: 'UNKNOWN_BLOCK', message: `header not found: ${height}`, gasUsed: 0n };
-    const reader = createTrieReader(store, nodes, height, code);
+    if (height < store.oldestState()) return toOutcome(stateGone(height, store.oldestState()));
     try {
+      const reader = createTrieReader(store, nodes, height, code);
       return await execute({ machine, block, reader }, request);
     } catch (error) {
       machine = await create(); // the journal of a machine that threw is in no known state
-      if (error instanceof ChainError) throw error;
-      const message = error instanceof Error ? error.message : String(error);
-      return { status: 'error', code: 'EXECUTION_FAILED', message, gasUsed: 0n };
+      return toOutcome(error);
     }
   };
   return {

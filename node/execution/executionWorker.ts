@@ -20,7 +20,7 @@ await serveCalls(port, async () => {
       executor.derive(payload, unpackPublicKeys(publicKeys)),
     commit: ({ valueId, certificate }: CommitArgument) => executor.commit(valueId, certificate),
     importBlock: (block: CertifiedBlock) => executor.importBlock(block),
-    keepStateFrom: async (height: bigint) => executor.keepStateFrom(height),
+    keepStateFrom: (height: bigint) => executor.keepStateFrom(height),
     close: async () => {
       await executor.close();
       port.close();

@@ -43,7 +43,7 @@ export type OpenChainOptions = {
 export type OpenedChain = Chain & {
   /** Asked for each transaction of a payload before it is derived, so that none is recovered twice. */
   usePublicKeys(publicKeyOf: PublicKeyOf): void;
-  /** RULES 42: `pruned` mode deletes nothing of this height and above; nothing at all before the first call. */
+  /** RULES 42: `pruned` mode deletes nothing of this height and above, and nothing at all before the first call. */
   keepStateFrom(height: bigint): void;
 };
 
@@ -128,8 +128,9 @@ export const openChain = async ({
       return () => listeners.delete(listener);
     },
     keepStateFrom: (height) => {
-      // a thread that has ended prunes nothing
-      client.call('keepStateFrom', height).catch(() => undefined);
+      client
+        .call('keepStateFrom', height)
+        .catch((error: unknown) => logger.error({ err: error, height }, 'pruning limit not noted'));
     },
     close: () => {
       closing ??= close();

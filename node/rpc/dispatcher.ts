@@ -5,8 +5,9 @@
  * answered. Faults that are not an `RpcError` are logged and answered as "internal error".
  */
 
+import { ChainError } from '#node/chain.ts';
 import type { Caller, RpcContext } from '#node/rpc/context.ts';
-import { invalidParams, invalidRequest, RPC_CODES, RpcError } from '#node/rpc/errors.ts';
+import { invalidParams, invalidRequest, RPC_CODES, RpcError, serverError } from '#node/rpc/errors.ts';
 import type { Method } from '#node/rpc/method.ts';
 import { createPacer } from '#node/rpc/pacer.ts';
 import { parseRequestText } from '#node/rpc/requestText.ts';
@@ -50,6 +51,9 @@ export const createDispatcher = (dependencies: {
 
   const toRpcError = (error: unknown, method: unknown): RpcError => {
     if (error instanceof RpcError) return error;
+    if (error instanceof ChainError && error.code === 'STATE_PRUNED') return serverError(error.message);
+    if (error instanceof ChainError && error.code === 'HISTORY_PRUNED')
+      return new RpcError(RPC_CODES.prunedHistory, error.message);
     logger.error({ err: error, method }, 'RPC method failed');
     return new RpcError(RPC_CODES.internal, 'internal error');
   };

@@ -15,6 +15,8 @@ export const RPC_CODES = {
   responseTooLarge: -32003,
   limitExceeded: -32005,
   reverted: 3,
+  /** geth's, for transactions and receipts that were deleted (EIP-4444). */
+  prunedHistory: 4444,
 } as const;
 
 export class RpcError extends Error {

@@ -15,6 +15,7 @@ import {
   decodeValidators,
 } from '#node/storage/codec.ts';
 import type { Database } from '#node/storage/database.ts';
+import type { StorageMode } from '#node/storage/mode.ts';
 import type { BlockRecord, ReceiptRecord } from '#node/storage/records.ts';
 import {
   blockHeightKey,
@@ -26,6 +27,7 @@ import {
   GENESIS_KEY,
   HEAD_KEY,
   MODE_KEY,
+  NEEDED_FROM_KEY,
   type NodeId,
   OLDEST_HISTORY_KEY,
   OLDEST_STATE_KEY,
@@ -36,10 +38,6 @@ import {
   trieNodeKey,
   validatorsKey,
 } from '#node/storage/schema.ts';
-
-/** `archive` keeps every height; `pruned` what README.md lists. */
-export const STORAGE_MODES = ['archive', 'pruned'] as const;
-export type StorageMode = (typeof STORAGE_MODES)[number];
 
 export type ChainStore = {
   get(key: Uint8Array): Uint8Array | null;
@@ -64,6 +62,8 @@ export type ChainStore = {
   oldestState(): bigint;
   /** The lowest height whose transactions and receipts are here. */
   oldestHistory(): bigint;
+  /** What `keepStateFrom` said last, at any start; null if it never did. */
+  neededFrom(): bigint | null;
 };
 
 export const createChainStore = (database: Database): ChainStore => {
@@ -103,6 +103,7 @@ export const createChainStore = (database: Database): ChainStore => {
     },
     mode: () => read(MODE_KEY, (stored) => Buffer.from(stored).toString('latin1') as StorageMode),
     oldestState,
+    neededFrom: () => read(NEEDED_FROM_KEY, bytesToHeight),
     oldestHistory: () => read(OLDEST_HISTORY_KEY, bytesToHeight) ?? 0n,
   };
 };

@@ -5,10 +5,13 @@
  * any moment, is not there to be served. The other way is always open.
  */
 import { ChainError } from '#node/chain.ts';
-import type { ChainStore, StorageMode } from '#node/storage/chainStore.ts';
+import type { ChainStore } from '#node/storage/chainStore.ts';
 import type { Database } from '#node/storage/database.ts';
 import type { PruningWindow } from '#node/storage/pruner.ts';
 import { MODE_KEY } from '#node/storage/schema.ts';
+
+export const STORAGE_MODES = ['archive', 'pruned'] as const;
+export type StorageMode = (typeof STORAGE_MODES)[number];
 
 export type StorageOptions =
   | { readonly mode: 'archive' }

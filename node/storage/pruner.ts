@@ -4,7 +4,8 @@
  * Owns which heights may go, the order of deletions, and the two marks `oldestState` and `oldestHistory`. Each commit
  * listed the nodes it replaced (`x` height) and a node's place is never used twice, so that deleting is blind: no reads
  * of nodes, no counts, no race with a commit that writes the same bytes again. Does not own when it runs
- * (blockExecutor.ts), or which height the L1 still needs (node.ts).
+ * (blockExecutor.ts), or which height the L1 still needs (`neededFrom`, which node.ts knows; until it is known nothing
+ * goes).
  *
  * Invariants: a mark moves before or with the first deletion below it, and the list of a height goes with the last one,
  * so after a crash at any moment every state from `oldestState` on is whole, and what was left undone is done again.
@@ -46,33 +47,34 @@ export type PruningStep = {
 };
 
 export type Pruner = {
-  /** RULES 42: nothing from this height on is deleted. It only rises; before the first call nothing is deleted. */
-  keepFrom(height: bigint): void;
   /** One batch of at most `MAX_DELETIONS` keys. */
   step(): Promise<PruningStep>;
   /** The steps of at most `HEIGHTS_PER_COMMIT` heights of state, and as many of history. */
   afterCommit(): Promise<void>;
-  /** How many heights of state may go at this moment. */
-  backlog(): bigint;
+  /** Heights whose state, and whose history, may go at this moment. */
+  backlog(): { readonly states: bigint; readonly histories: bigint };
 };
 
 const smaller = (a: bigint, b: bigint): bigint => (a > b ? b : a);
+
+const larger = (a: bigint, b: bigint): bigint => (a < b ? b : a);
 
 export const createPruner = (
   database: Database,
   { stateBlocks, historyBlocks }: PruningWindow,
   store: ChainStore = createChainStore(database),
+  maxDeletions = MAX_DELETIONS,
 ): Pruner => {
-  let keptFrom: bigint | null = null;
   /** Of the stale list at work, the first one that is still there; null between lists. */
   let progress: { readonly height: bigint; readonly rest: readonly number[] } | null = null;
 
   const limitOf = (blocks: bigint): bigint => {
     const head = store.headHeight() ?? 0n;
-    return keptFrom === null || head < blocks ? 0n : smaller(head - blocks, keptFrom);
+    const needed = store.neededFrom() ?? 0n;
+    return head < blocks ? 0n : smaller(head - blocks, needed);
   };
   const stateLimit = (): bigint => limitOf(stateBlocks);
-  const historyLimit = (): bigint => limitOf(historyBlocks > stateBlocks ? historyBlocks : stateBlocks);
+  const historyLimit = (): bigint => limitOf(larger(historyBlocks, stateBlocks));
 
   const del = (key: Uint8Array): BatchOperation => ({ type: 'del', key });
   const put = (key: Uint8Array, value: Uint8Array): BatchOperation => ({ type: 'put', key, value });
@@ -93,8 +95,8 @@ export const createPruner = (
     progress ??= nextList();
     if (progress === null) return null;
     const { height, rest } = progress;
-    const now = rest.slice(0, MAX_DELETIONS);
-    const later = rest.slice(MAX_DELETIONS);
+    const now = rest.slice(0, maxDeletions);
+    const later = rest.slice(maxDeletions);
     await database.batch([
       ...(height > store.oldestState()
         ? [put(OLDEST_STATE_KEY, heightToBytes(height)), del(stateRootKey(height - 1n))]
@@ -124,18 +126,15 @@ export const createPruner = (
     (await pruneState()) ?? (await pruneHistory()) ?? { keys: 0, more: false };
 
   return {
-    keepFrom: (height) => {
-      if (keptFrom === null || height > keptFrom) keptFrom = height;
-    },
     step,
     afterCommit: async () => {
       for (let heights = 0; heights < HEIGHTS_PER_COMMIT && (await pruneState()) !== null; )
         if (progress === null) heights++;
       for (let heights = 0; heights < HEIGHTS_PER_COMMIT && (await pruneHistory()) !== null; ) heights++;
     },
-    backlog: () => {
-      const due = stateLimit() - store.oldestState();
-      return due > 0n ? due : 0n;
-    },
+    backlog: () => ({
+      states: larger(stateLimit() - store.oldestState(), 0n),
+      histories: larger(historyLimit() - store.oldestHistory(), 0n),
+    }),
   };
 };

@@ -37,6 +37,9 @@ export const OLDEST_STATE_KEY = meta('oldestState');
 /** The lowest height whose transactions and receipts are here; absent: 0. */
 export const OLDEST_HISTORY_KEY = meta('oldestHistory');
 
+/** RULES 42: the L1 may need every state from this height on; absent until the view of the L1 was complete once. */
+export const NEEDED_FROM_KEY = meta('neededFrom');
+
 export const heightToBytes = (height: bigint): Uint8Array => toBigEndian(height, 8);
 export const bytesToHeight = (bytes: Uint8Array): bigint =>
   new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0);
