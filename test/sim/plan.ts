@@ -5,6 +5,8 @@
  * what a plan does not fix (each message's delay, which bytes a torn write keeps) is drawn from streams of its seed.
  * Does not own the run (run.ts) or how a failing plan is made small (shrink.ts).
  */
+import type { VoteType } from '#consensus/types.ts';
+import type { ConsensusMessage } from '#node/consensus/messages.ts';
 import { between, streamOf } from './streams.ts';
 
 export type Range = readonly [min: number, max: number];
@@ -25,6 +27,9 @@ export const TWIN = 'twin';
 
 /** Powers by validator from this height on; 0: not a member. */
 export type EpochPlan = { readonly fromHeight: number; readonly powers: readonly number[] };
+
+/** A vote by its type, any other message by its own. */
+export type MessageKind = Exclude<ConsensusMessage['type'], 'vote'> | VoteType;
 
 /** What is left of writes that were not synced when the power goes. */
 export type Keep = 'none' | 'all' | 'torn';
@@ -63,12 +68,26 @@ export type FaultPlan =
       readonly forMs: number;
       readonly validator: number;
     }
+  /** Messages of these kinds are lost, others are not: what makes some decide, or lock, while others do not know. */
+  | {
+      readonly type: 'lostKinds';
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly from: readonly number[];
+      readonly to: readonly number[];
+      readonly kinds: readonly MessageKind[];
+      /** Only votes of this validator, whoever sends them; null: any. */
+      readonly signedBy: number | null;
+      readonly probability: number;
+    }
   | {
       readonly type: 'clockStep';
       readonly atMs: number;
       readonly validator: number;
       readonly byMs: number;
     };
+
+export type LostKinds = Extract<FaultPlan, { type: 'lostKinds' }>;
 
 export type Plan = {
   readonly seed: number;
@@ -182,10 +201,10 @@ const EFFECTS_PER_HEIGHT = 70;
 const drawFault = (
   random: Random,
   count: number,
-  { faultsMs, heights }: { faultsMs: number; heights: number },
+  { faultsMs, spanMs, heights }: { faultsMs: number; spanMs: number; heights: number },
 ): FaultPlan => {
   const validator = between(random, 0, count - 1);
-  const atMs = between(random, 0, faultsMs);
+  const atMs = between(random, 0, spanMs);
   const keep = pick(random, ['none', 'all', 'torn', 'torn'] as const);
   const downMs = chance(random, 0.7) ? between(random, 0, 500) : between(random, 500, 6_000);
   const forMs = chance(random, 0.7) ? between(random, 100, 1_500) : between(random, 1_500, faultsMs);
@@ -208,6 +227,58 @@ const drawFault = (
   if (kind < 0.88) return { type: 'diskFull', atMs, forMs, validator };
   if (kind < 0.94) return { type: 'syncFails', atMs, forMs, validator };
   return { type: 'clockStep', atMs, validator, byMs: between(random, -MAX_SKEW_MS, MAX_SKEW_MS) };
+};
+
+const LOST_TOGETHER: readonly (readonly MessageKind[])[] = [
+  ['precommit', 'certificate'],
+  ['precommit'],
+  ['prevote'],
+  ['proposal', 'payload'],
+  ['summary'],
+];
+
+type Window = { readonly atMs: number; readonly forMs: number };
+
+/**
+ * One alone decides, and some never saw what it decided, of whom one soon proposes: what locks are there for. A round
+ * ends with precommits of any kind, so the others must hear each other.
+ */
+const drawLoneDecision = (random: Random, count: number, window: Window): readonly FaultPlan[] => {
+  const all = Array.from({ length: count }, (_, index) => index);
+  const lone = between(random, 0, count - 1);
+  const others = all.filter((index) => index !== lone);
+  const blind = others
+    .map((index) => ({ index, key: random() }))
+    .sort((a, b) => a.key - b.key)
+    .slice(0, Math.max(1, Math.floor((count - 1) / 3)))
+    .map(({ index }) => index);
+  const lost = (fault: Pick<LostKinds, 'from' | 'to' | 'kinds' | 'signedBy'>): FaultPlan => ({
+    type: 'lostKinds',
+    ...window,
+    ...fault,
+    probability: 1,
+  });
+  return [
+    lost({ from: all, to: others, kinds: ['precommit'], signedBy: lone }),
+    lost({ from: [lone], to: others, kinds: ['certificate', 'summary'], signedBy: null }),
+    lost({ from: all, to: blind, kinds: ['prevote'], signedBy: lone }),
+    lost({ from: all, to: blind, kinds: ['proposal', 'payload'], signedBy: null }),
+  ];
+};
+
+/** From a stream of their own, so that the other faults of a seed stay what they are. */
+const drawLostKinds = (random: Random, count: number, spanMs: number): readonly FaultPlan[] => {
+  if (chance(random, 0.5)) return [];
+  return Array.from({ length: between(random, 1, 3) }).flatMap(() => {
+    const atMs = between(random, 0, spanMs);
+    if (chance(random, 0.5))
+      return drawLoneDecision(random, count, { atMs, forMs: between(random, 2_000, 9_000) });
+    const window = { atMs, forMs: between(random, 200, 4_000) };
+    const kinds = pick(random, LOST_TOGETHER);
+    const probability = pick(random, [0.3, 0.6, 0.9, 1]);
+    const [from, to] = [drawSubset(random, count), drawSubset(random, count)];
+    return [{ type: 'lostKinds' as const, ...window, from, to, kinds, signedBy: null, probability }];
+  });
 };
 
 /** Half of the honest with the first of each twins, half with the second: what too many twins need for a fork. */
@@ -248,18 +319,22 @@ export const seedToPlan = (seed: number, options: PlanOptions = {}): Plan => {
   const byzantine = drawByzantine(streamOf(seed, 'byzantine'), epochs, options);
   const validators = drawValidators(random, byzantine);
   const slowest = pick(random, [10, 30, 80, 250]);
+  const blockIntervalMs = pick(random, [50, 100, 300]);
+  const emptyBlockIntervalMs = pick(random, [100, 200, 600]);
+  const faultHeights = Math.max(1, heights - 5);
+  const spanMs = Math.min(faultsMs, faultHeights * (blockIntervalMs + 2 * slowest));
   const faults = Array.from({ length: between(random, 1, 8) }, () =>
-    drawFault(random, count, { faultsMs, heights }),
+    drawFault(random, count, { faultsMs, spanMs, heights }),
   );
   const realByTurn = seed % REAL_SIGNATURES_EVERY === 0 ? 'secp256k1' : 'keyedHash';
   return {
     seed,
     signatures: options.signatures ?? realByTurn,
     heights,
-    faultHeights: Math.max(1, heights - 5),
+    faultHeights,
     faultsMs,
-    blockIntervalMs: pick(random, [50, 100, 300]),
-    emptyBlockIntervalMs: pick(random, [100, 200, 600]),
+    blockIntervalMs,
+    emptyBlockIntervalMs,
     transactionEveryMs: chance(random, 0.7) ? between(random, 50, 700) : null,
     network: {
       delayMs: [1, slowest],
@@ -268,6 +343,8 @@ export const seedToPlan = (seed: number, options: PlanOptions = {}): Plan => {
     },
     validators,
     epochs,
-    faults: options.tooMany ? [cutInTwo(validators, faultsMs)] : faults,
+    faults: options.tooMany
+      ? [cutInTwo(validators, faultsMs)]
+      : [...faults, ...drawLostKinds(streamOf(seed, 'lost kinds'), count, spanMs)],
   };
 };

@@ -38,7 +38,9 @@ const SMALLEST = 4;
 const withoutLast = (plan: Plan): readonly Plan[] => {
   const last = plan.validators.length - 1;
   if (last < SMALLEST) return [];
-  const isOf = (fault: FaultPlan): boolean => 'validator' in fault && fault.validator === last;
+  const isOf = (fault: FaultPlan): boolean =>
+    ('validator' in fault && fault.validator === last) ||
+    (fault.type === 'lostKinds' && fault.signedBy === last);
   const without = (indexes: readonly number[]): readonly number[] =>
     indexes.filter((index) => index !== last);
   return [
@@ -49,7 +51,7 @@ const withoutLast = (plan: Plan): readonly Plan[] => {
       faults: plan.faults
         .filter((fault) => !isOf(fault))
         .map((fault) =>
-          fault.type === 'cut' ? { ...fault, from: without(fault.from), to: without(fault.to) } : fault,
+          'from' in fault ? { ...fault, from: without(fault.from), to: without(fault.to) } : fault,
         ),
     },
   ].filter(({ epochs }) => epochs.every(({ powers }) => powers.some((power) => power > 0)));

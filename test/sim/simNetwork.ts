@@ -15,7 +15,7 @@ import { type EffectCounter, never, type SimProcess } from './simProcess.ts';
 export type Conditions = {
   readonly isCut: (from: number, to: number) => boolean;
   readonly delayMs: (from: number, to: number, random: () => number) => number;
-  readonly loss: () => number;
+  readonly loss: (from: number, to: number, message: Uint8Array) => number;
   readonly duplicate: () => number;
 };
 
@@ -105,7 +105,9 @@ export class SimHub {
     const label = `${from.process.name}>${to} ${watch.identify(message)}`;
     const readable = (): string => `${from.process.name} → ${to}  ${watch.describe(message)}`;
     // The same numbers are drawn whatever becomes of the message.
-    const isLost = random() < conditions.loss();
+    const isLost =
+      random() <
+      (target === undefined ? 0 : conditions.loss(from.process.index, target.process.index, message));
     const isTwice = random() < conditions.duplicate();
     const delays = [0, 1].map(() =>
       target === undefined ? 0 : conditions.delayMs(from.process.index, target.process.index, random),

@@ -5,16 +5,20 @@
  * (checker.ts) or how long a run lasts (run.ts).
  */
 import { crc32 } from 'node:zlib';
+import { recoverAddress } from '#consensus/crypto/secp256k1.ts';
+import { voteDigest } from '#consensus/digests.ts';
+import type { Address } from '#consensus/primitives.ts';
 import { createValidatorSet, type ValidatorSet } from '#consensus/validatorSet.ts';
 import { CONSENSUS_REQUEST_PROTOCOL } from '#node/consensus/asking.ts';
 import { openGuard } from '#node/consensus/guard.ts';
+import { decodeMessage } from '#node/consensus/messages.ts';
 import { Checker } from './checker.ts';
 import { createKeys, DOMAIN } from './cluster/cluster.ts';
 import { genesisDatabase } from './cluster/fakeChain.ts';
 import { VirtualClock } from './cluster/virtualClock.ts';
 import { describeMessage, describeRequest } from './describe.ts';
 import { Events } from './events.ts';
-import type { FaultPlan, Keep, Plan } from './plan.ts';
+import type { FaultPlan, Keep, LostKinds, MessageKind, Plan } from './plan.ts';
 import { SimHub } from './simNetwork.ts';
 import { SimNode } from './simNode.ts';
 import { streamOf } from './streams.ts';
@@ -53,6 +57,7 @@ export class World {
   readonly #cuts = new Set<Cut>();
   readonly #slowLinks = new Map<FaultPlan, { readonly index: number; readonly extraMs: number }>();
   readonly #slowSigners = new Map<FaultPlan, { readonly index: number; readonly extraMs: number }>();
+  readonly #lostKinds = new Set<LostKinds>();
   readonly #clockSteps = new Map<number, number>();
   #transactions = 0;
   #identified: { readonly message: Uint8Array; readonly identity: string } | null = null;
@@ -149,6 +154,7 @@ export class World {
     this.#cuts.clear();
     this.hub.noteChange(before);
     this.#slowLinks.clear();
+    this.#lostKinds.clear();
     this.#slowSigners.clear();
     for (const node of this.nodes) {
       node.effects.disarm();
@@ -283,6 +289,9 @@ export class World {
       case 'slowLinks':
         this.#slowLinks.set(fault, { index: fault.validator, extraMs: fault.extraMs });
         return () => this.#slowLinks.delete(fault);
+      case 'lostKinds':
+        this.#lostKinds.add(fault);
+        return () => this.#lostKinds.delete(fault);
       case 'slowSigner':
         this.#slowSigners.set(fault, { index: fault.validator, extraMs: fault.extraMs });
         return () => this.#slowSigners.delete(fault);
@@ -335,6 +344,19 @@ export class World {
     next();
   }
 
+  #lossOf(from: number, to: number, message: Uint8Array): number {
+    if (this.#lostKinds.size === 0) return 0;
+    const found = findKind(message);
+    if (found === null) return 0;
+    let most = 0;
+    for (const lost of this.#lostKinds) {
+      if (!lost.kinds.includes(found.kind) || !lost.from.includes(from) || !lost.to.includes(to)) continue;
+      if (lost.signedBy === null || this.nodes[lost.signedBy]!.key.address === found.signer)
+        most = Math.max(most, lost.probability);
+    }
+    return most;
+  }
+
   #createHub(): SimHub {
     const { loss, duplicate, delayMs } = this.plan.network;
     const nameOf = (address: string): string =>
@@ -349,7 +371,7 @@ export class World {
           delayMs[0] +
           Math.floor(random() * (delayMs[1] - delayMs[0] + 1)) +
           extraOf(this.#slowLinks, (slow) => slow === from || slow === to),
-        loss: () => (this.#isHealed ? 0 : loss),
+        loss: (from, to, message) => (this.#isHealed ? 0 : Math.max(loss, this.#lossOf(from, to, message))),
         duplicate: () => (this.#isHealed ? 0 : duplicate),
       },
       watch: {
@@ -378,6 +400,18 @@ export class World {
     return identity;
   }
 }
+
+/** Null for what a Byzantine validator made up. */
+const findKind = (
+  bytes: Uint8Array,
+): { readonly kind: MessageKind; readonly signer: Address | null } | null => {
+  const decoded = decodeMessage(bytes);
+  if (!decoded.ok) return null;
+  const { value } = decoded;
+  return value.type === 'vote'
+    ? { kind: value.vote.type, signer: recoverAddress(voteDigest(DOMAIN, value.vote), value.vote.signature) }
+    : { kind: value.type, signer: null };
+};
 
 const isCutBy = (cuts: ReadonlySet<Cut>, from: number, to: number): boolean => {
   for (const cut of cuts) {
