@@ -77,6 +77,7 @@ test('exactly 2/3 of the power is not a quorum', () => {
 test('a certificate for nil, another height or another value than expected is refused', () => {
   expect(verify({ valueId: NIL, signatures: seals([0, 1, 2], { valueId: NIL }) })).toBe('NIL_VALUE');
   expect(verify({}, { height: 10n })).toBe('WRONG_HEIGHT');
+  expect(verify({}, { height: 8n })).toBe('WRONG_HEIGHT');
   expect(verify({}, { valueId: value('b') })).toBe('WRONG_VALUE');
 });
 

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import native from 'secp256k1/bindings.js';
 import { privateKeyToAccount, sign } from 'viem/accounts';
 import {
   isPrivateKey,
@@ -80,4 +81,27 @@ test('a private key is 32 bytes between 1 and the order', () => {
   expect(isPrivateKey(KEY)).toBe(true);
   for (const bad of [new Uint8Array(32), new Uint8Array(31).fill(1), hexToBytes(`0x${ORDER.toString(16)}`)])
     expect(isPrivateKey(bad)).toBe(false);
+});
+
+test('a v of 29 or 30 is refused even where it recovers somebody (RULES 46)', () => {
+  const digest = new Uint8Array(32).fill(7);
+  const digestHex = bytesToHex(digest) as Hash;
+  let recovered = 0;
+  // Such a v stands for an r above the curve's order, which fits into the field only when r is small.
+  for (let r = 1; r <= 64; r++)
+    for (const recovery of [2, 3]) {
+      const rs = new Uint8Array(64);
+      rs[31] = r;
+      rs[63] = 1;
+      try {
+        native.ecdsaRecover(rs, recovery, digest, false);
+      } catch {
+        continue;
+      }
+      recovered++;
+      expect(
+        recoverAddress(digestHex, bytesToHex(Uint8Array.of(...rs, 27 + recovery)) as Signature),
+      ).toBeNull();
+    }
+  expect(recovered).toBeGreaterThan(0);
 });
