@@ -36,6 +36,7 @@ import type { AllowedPeer } from '#node/network/peerTable.ts';
 import { createNodeStatus, type NodeStatus } from '#node/nodeStatus.ts';
 import { createRpcServer, type RpcServer } from '#node/rpc/server.ts';
 import { createSync, type Sync } from '#node/sync/sync.ts';
+import { measurePiece } from '#node/telemetry/stages.ts';
 
 export type NodeErrorCode = 'NOT_ALLOW_LISTED';
 
@@ -298,7 +299,10 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
   });
 
   const start = async (): Promise<void> => {
-    gossip = connectPoolToNetwork(pool, network);
+    gossip = connectPoolToNetwork(pool, {
+      publishTransactions: (raws) => measurePiece('gossip', () => network.publishTransactions(raws)),
+      onTransactions: (take) => network.onTransactions(take),
+    });
     unsubscribe.push(
       l1View.onChange(() => {
         startSyncWhenAllowed();

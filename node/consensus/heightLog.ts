@@ -9,6 +9,7 @@ import type { HeightLife } from '#node/consensus/heightLife.ts';
 import { type HeightLoop, messageOf } from '#node/consensus/heightLoop.ts';
 import { type Wal, WalError } from '#node/consensus/wal.ts';
 import type { WalRecord } from '#node/consensus/walRecords.ts';
+import { measureWait } from '#node/telemetry/stages.ts';
 
 /** Appended but not yet synced beyond this: sync, so that memory stays bounded. */
 const MAX_PENDING_WAL_BYTES = 1024 * 1024;
@@ -59,12 +60,12 @@ export class HeightLog {
     if (payloadHash !== null && !this.logPayload(this.#deps.loop.life, payloadHash))
       throw new Error(`payload ${payloadHash} is not here, so nothing is signed for it`);
     if (!this.#isLogging) throw new Error('the WAL of this height is not usable');
-    await this.#deps.wal.sync();
+    await measureWait('wal', () => this.#deps.wal.sync());
   }
 
   async sync(): Promise<void> {
     try {
-      await this.#deps.wal.sync();
+      await measureWait('wal', () => this.#deps.wal.sync());
     } catch (error) {
       this.#isLogging = false;
       this.#deps.observe(messageOf(error));

@@ -53,6 +53,7 @@ import {
 import type { TrieNodes } from '#node/execution/trieNodes.ts';
 import { encodeHeader, hashHeader } from '#node/storage/headerCodec.ts';
 import type { BlockRecord, LogRecord, ReceiptRecord } from '#node/storage/records.ts';
+import { measureAlone } from '#node/telemetry/stages.ts';
 
 export type Parent = {
   readonly block: BlockRecord;
@@ -173,11 +174,8 @@ const executePayload = async (
     ? await applyEpochBoundary(state, parent.validators)
     : parent.validators;
   const gateway = await readGatewayState(slotReaderOf(state, GATEWAY));
-  const update = await computeStateUpdate(
-    state.changes(),
-    parent.reader,
-    parent.nodes,
-    hexToBytes(parent.block.stateRoot),
+  const update = await measureAlone('trie', () =>
+    computeStateUpdate(state.changes(), parent.reader, parent.nodes, hexToBytes(parent.block.stateRoot)),
   );
   const header = encodeHeader({
     parentHash: payload.parentHash,

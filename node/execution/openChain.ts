@@ -9,7 +9,7 @@ import { bytesToHash, type Hash, hexToBytes, ZERO_HASH } from '#consensus/primit
 import type { Genesis } from '#genesis/spec.ts';
 import { type Chain, ChainError, type CommittedBlock, type Derivation, type Head } from '#node/chain.ts';
 import type { Committed } from '#node/execution/blockExecutor.ts';
-import type { DeriveArgument } from '#node/execution/executionWorker.ts';
+import type { DeriveArgument, WorkerOptions } from '#node/execution/executionWorker.ts';
 import { packPublicKeys } from '#node/execution/publicKeys.ts';
 import { SUPPORTED_RULES_VERSION } from '#node/execution/rules.ts';
 import { createCodeReader, createTrieReader, type StateReader } from '#node/execution/stateReader.ts';
@@ -22,6 +22,7 @@ import { openDatabase } from '#node/storage/database.ts';
 import { ARCHIVE, type StorageOptions } from '#node/storage/mode.ts';
 import type { BlockRecord } from '#node/storage/records.ts';
 import { padLeft } from '#node/storage/rlpValues.ts';
+import { measurePiece, stageBuffer } from '#node/telemetry/stages.ts';
 
 /** The part of a logger that the chain uses. */
 export type ChainLogger = {
@@ -59,7 +60,7 @@ export const openChain = async ({
   storage = ARCHIVE,
 }: OpenChainOptions): Promise<OpenedChain> => {
   const worker = new Worker(new URL('./executionWorker.ts', import.meta.url), {
-    workerData: { dataDir, genesis, supportedRules, storage },
+    workerData: { dataDir, genesis, supportedRules, storage, stages: stageBuffer() } satisfies WorkerOptions,
     name: 'execution',
   });
   const client = new WorkerClient(worker, 'execution');
@@ -88,7 +89,7 @@ export const openChain = async ({
     head = committed.head;
     for (const listener of [...listeners]) {
       try {
-        listener(committed);
+        measurePiece('publication', () => listener(committed));
       } catch (error) {
         logger.error({ error, height: block.height }, 'a listener of committed blocks failed');
       }
@@ -109,7 +110,9 @@ export const openChain = async ({
     ...reader,
     derive: async (payload) => {
       requireOpen();
-      const publicKeys = publicKeyOf === null ? null : packPublicKeys(payload, publicKeyOf);
+      const lookUp = publicKeyOf;
+      const publicKeys =
+        lookUp === null ? null : measurePiece('payload', () => packPublicKeys(payload, lookUp));
       return client.call<Derivation>('derive', { payload, publicKeys } satisfies DeriveArgument);
     },
     usePublicKeys: (lookUp) => {

@@ -37,6 +37,7 @@ import {
   removeEntry,
   type SenderQueue,
 } from '#node/mempool/senderQueue.ts';
+import { measurePiece } from '#node/telemetry/stages.ts';
 
 export type PoolOptions = {
   readonly rules: TransactionRules;
@@ -164,7 +165,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
   };
 
   const admit = async (hash: Hash, raw: Uint8Array, local: boolean): Promise<Admission> => {
-    const decoded = decodeTransaction(raw, rules);
+    const decoded = measurePiece('admission', () => decodeTransaction(raw, rules));
     if (!decoded.ok) {
       if (LASTING.has(decoded.code)) refused.set(hash, decoded);
       return pass(decoded);
@@ -177,9 +178,11 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       return refuse(hash, 'NOT_PERMITTED', `account ${transaction.sender} is not permitted to transact`);
     const admission = await withSender(transaction.sender, (state) => {
       const arrival = { local, sequence: ++lastSequence, arrivedMs: nowMs() };
-      return transaction.isImport
-        ? admitImport(transaction, state, arrival)
-        : admitOrdinary(transaction, state, arrival);
+      return measurePiece('admission', () =>
+        transaction.isImport
+          ? admitImport(transaction, state, arrival)
+          : admitOrdinary(transaction, state, arrival),
+      );
     });
     return admission ?? refuse(hash, 'POOL_FULL', 'txpool is busy: send it again');
   };
@@ -480,7 +483,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
         checking.delete(hash);
       }
     },
-    pick,
+    pick: (limits) => measurePiece('payload', () => pick(limits)),
     hasWork,
     onWork(listener) {
       workListeners.add(listener);

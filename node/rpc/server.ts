@@ -22,6 +22,7 @@ import { createGate } from '#node/rpc/gate.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '#node/rpc/limits.ts';
 import { METHODS, MODULES } from '#node/rpc/methods.ts';
 import { createSubscriptionHub, type SubscriptionHub } from '#node/rpc/subscriptions.ts';
+import { stageMetrics } from '#node/telemetry/stages.ts';
 
 export type RpcServerOptions = {
   readonly host: string;
@@ -204,6 +205,9 @@ const installRoutes = (app: FastifyInstance, dependencies: RouteDependencies): v
         else serveConnection(socket, dependencies);
       },
     });
+    routes.get('/metrics', async (_request, reply) =>
+      reply.type('text/plain; version=0.0.4').send(stageMetrics()),
+    );
     routes.get('/livez', async () => ({ alive: true }));
     routes.get('/readyz', async (_request, reply) => {
       const isReady = ready();
