@@ -109,10 +109,9 @@ export const historyGone = (height: bigint, what: string): ChainError =>
 export const partsToBlock = (parts: BlockParts, body: BodyParts | null): BlockRecord => {
   const header = decodeHeader(parts.header);
   const { height } = header;
-  const { header: headerBytes, checkpoint, valueId, certificate } = parts;
-  return {
+  const kept = {
     height,
-    hash: hashHeader(headerBytes),
+    hash: hashHeader(parts.header),
     parentHash: header.parentHash,
     timestamp: header.timestamp,
     gasUsed: header.gasUsed,
@@ -120,21 +119,22 @@ export const partsToBlock = (parts: BlockParts, body: BodyParts | null): BlockRe
     baseFeePerGas: header.baseFeePerGas,
     stateRoot: header.stateRoot,
     feeRecipient: header.feeRecipient,
-    header: headerBytes,
-    checkpoint,
-    valueId,
-    certificate,
-    ...(body === null
-      ? {
-          isPruned: true as const,
-          get transactions(): never {
-            throw historyGone(height, 'transactions');
-          },
-          get transactionHashes(): never {
-            throw historyGone(height, 'transactions');
-          },
-        }
-      : { transactions: body.transactions, transactionHashes: body.transactionHashes }),
+    header: parts.header,
+    checkpoint: parts.checkpoint,
+    valueId: parts.valueId,
+    certificate: parts.certificate,
+  };
+  if (body !== null)
+    return { ...kept, transactions: body.transactions, transactionHashes: body.transactionHashes };
+  return {
+    ...kept,
+    isPruned: true,
+    get transactions(): never {
+      throw historyGone(height, 'transactions');
+    },
+    get transactionHashes(): never {
+      throw historyGone(height, 'transactions');
+    },
   };
 };
 

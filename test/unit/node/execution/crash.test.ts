@@ -7,14 +7,23 @@ import { bytesToHash } from '#consensus/primitives.ts';
 import { createChainStore } from '#node/storage/chainStore.ts';
 import { decodeAccount, encodeAccount } from '#node/storage/codec.ts';
 import { type Database, openDatabase } from '#node/storage/database.ts';
+import { createPruner } from '#node/storage/pruner.ts';
+import { heightToBytes, NEEDED_FROM_KEY } from '#node/storage/schema.ts';
 import { temporaryFolder, USERS } from '#test/unit/node/execution/exampleChain.ts';
+import { storedNodes, walkState } from '#test/unit/node/storage/walkState.ts';
 
 const script = fileURLToPath(new URL('./killedWriter.ts', import.meta.url));
 
 /** Runs the writer until it has committed `blocks`, then some milliseconds more, then kills it. @returns last height it reported */
-const runUntilKilled = (folder: string, nonce: number, blocks: number, extraMs: number): Promise<bigint> =>
+const runUntilKilled = (
+  folder: string,
+  nonce: number,
+  blocks: number,
+  extraMs: number,
+  mode = 'archive',
+): Promise<bigint> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [script, folder, String(nonce)], {
+    const child = spawn(process.execPath, [script, folder, String(nonce), mode], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let reported = 0n;
@@ -79,6 +88,36 @@ test('a process killed while it commits leaves a whole height, with everything o
     const account = decodeAccount((await database.get(Buffer.from(`61${alice.slice(2)}`, 'hex')))!);
     nonce = Number(account.nonce);
     expect(nonce).toBe(2 * Number(height));
+    await database.close();
+  }
+  await folder.remove();
+}, 120_000);
+
+test('a process killed while it prunes leaves every kept state whole, and the next one leaves nothing behind', async () => {
+  const folder = await temporaryFolder();
+  let nonce = 0;
+  for (const extraMs of [0, 3, 11]) {
+    await runUntilKilled(folder.path, nonce, 6, extraMs, 'pruned');
+    const database = await openDatabase(folder.path);
+    const store = createChainStore(database);
+    const head = store.headHeight()!;
+    const oldest = store.oldestState();
+    expect(head - oldest).toBeGreaterThanOrEqual(2n);
+    const stored = await storedNodes(database);
+    const reached = new Set<number>();
+    for (let height = oldest; height <= head; height++) {
+      const state = walkState(store, height, store.block(height)!.stateRoot);
+      for (const id of state) reached.add(id);
+    }
+    for (const id of reached) expect(stored.has(id)).toBe(true);
+    for (let height = store.oldestHistory(); height <= head; height++)
+      expect(store.receipts(height)).toHaveLength(height === 0n ? 0 : 2);
+    nonce = 2 * Number(head);
+    const pruner = createPruner(database, { stateBlocks: 0n, historyBlocks: 0n });
+    await database.put(NEEDED_FROM_KEY, heightToBytes(head));
+    while ((await pruner.step()).more);
+    const last = walkState(store, head, store.block(head)!.stateRoot);
+    expect([...(await storedNodes(database))].sort()).toEqual([...last].sort());
     await database.close();
   }
   await folder.remove();

@@ -1,4 +1,7 @@
-/** Process to be killed: commits block after block in the folder given, saying each height when it is durable. */
+/**
+ * Process to be killed: commits block after block in the folder given, saying each height when it is durable. With
+ * `pruned` as the third argument it deletes behind a window of two heights meanwhile.
+ */
 import { BlockExecutor } from '#node/execution/blockExecutor.ts';
 import { COUNTER, deploying } from '#test/unit/node/execution/contracts.ts';
 import {
@@ -11,11 +14,19 @@ import {
 } from '#test/unit/node/execution/exampleChain.ts';
 
 const genesis = await exampleGenesis();
-const executor = await BlockExecutor.open({ dataDir: process.argv[2]!, genesis });
+const isPruned = process.argv[4] === 'pruned';
+const executor = await BlockExecutor.open({
+  dataDir: process.argv[2]!,
+  genesis,
+  storage: isPruned
+    ? { mode: 'pruned', window: { stateBlocks: 2n, historyBlocks: 2n } }
+    : { mode: 'archive' },
+});
 const [alice, bob] = USERS;
 let nonce = Number(process.argv[3]);
 for (;;) {
   const { block } = executor.head();
+  if (isPruned) await executor.keepStateFrom(block.height);
   const transactions = [
     await signTransaction(alice!, { nonce, data: deploying(COUNTER) }),
     await signTransaction(alice!, { nonce: nonce + 1, to: bob!.address, value: 1n }),
