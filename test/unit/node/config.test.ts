@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, loadConfig, parseConfig } from '#node/config.ts';
+import { ConfigError, loadConfig, parseConfig, withStorageMode } from '#node/config.ts';
 
 const PEER_ID = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const PATH = '/srv/causeway/validator-1/node.toml';
@@ -141,4 +141,27 @@ test('a file on disk is read and resolved against its folder', async () => {
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test('a validator is pruned unless told otherwise, every other node an archive', () => {
+  const window = { stateBlocks: 1_024n, historyBlocks: 100_000n };
+  expect(parseConfig(FULL, PATH).storage).toEqual({ mode: 'pruned', window });
+  const follower = replaced('consensus = "keys/consensus.json"', '');
+  expect(parseConfig(follower, PATH).storage).toEqual({ mode: 'archive' });
+  const storage = (text: string): string => `${FULL}[storage]\n${text}\n`;
+  expect(parseConfig(storage('mode = "archive"'), PATH).storage).toEqual({ mode: 'archive' });
+  const narrow = parseConfig(storage('state_blocks = 16\nhistory_blocks = 17'), PATH);
+  expect(narrow.storage).toEqual({
+    mode: 'pruned',
+    window: { stateBlocks: 16n, historyBlocks: 17n },
+  });
+  expect(withStorageMode(narrow, 'archive').storage).toEqual({ mode: 'archive' });
+  expect(withStorageMode(withStorageMode(narrow, 'archive'), 'pruned').storage).toEqual(narrow.storage);
+});
+
+test('a storage mode or window that cannot be is refused with what was expected', () => {
+  const storage = (text: string): string => refusal(`${FULL}[storage]\n${text}\n`);
+  expect(storage('mode = "light"')).toMatch(/storage\.mode: expected one of archive, pruned; found "light"/);
+  expect(storage('state_blocks = 3')).toMatch(/storage\.state_blocks: expected at least 16 blocks; found 3/);
+  expect(storage('history_blocks = 100')).toMatch(/storage\.history_blocks: expected at least state_blocks/);
 });
