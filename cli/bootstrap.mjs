@@ -149,6 +149,7 @@ const commands = {
   chaos: ['test/chaos/main.ts'],
   mutation: ['test/mutation/mutate.ts'],
   flood: ['test/perf/flood.ts'],
+  bench: ['test/perf/bench/main.ts'],
 };
 
 const [name, ...rest] = process.argv.slice(2);
