@@ -101,6 +101,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
   const toRefresh = new Set<Address>();
   let refreshing: Promise<void> = Promise.resolve();
   let isRefreshing = false;
+  let readySender: Address | null = null;
   let totalBytes = 0;
   let lastSequence = 0;
   let closed = false;
@@ -239,7 +240,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
     const pooled = toPooled(transaction);
     for (const listener of admittedListeners) listener(pooled);
     if (local) for (const listener of localListeners) listener(pooled);
-    if (executable) announceWork();
+    if (executable) announceWorkOf(transaction);
     return { admitted: true, hash: transaction.hash };
   };
 
@@ -368,18 +369,35 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
     return chosen;
   };
 
+  const isReady = (queue: SenderQueue | undefined): boolean =>
+    queue !== undefined &&
+    !isHeldBack(queue.entries[0]!.transaction.hash) &&
+    executableCount(queue, limits.maxExecutablePerSender) > 0;
+
+  /** Asked at each admission: while thousands are held back, whoever had work last is asked first. */
   const hasWork = (): boolean => {
     if (bestImport() !== null) return true;
-    for (const queue of queues.values()) {
-      const first = queue.entries[0]!;
-      if (!isHeldBack(first.transaction.hash) && executableOf(queue).length > 0) return true;
-    }
+    if (readySender !== null && isReady(queues.get(readySender))) return true;
+    for (const [sender, queue] of queues)
+      if (isReady(queue)) {
+        readySender = sender;
+        return true;
+      }
     return false;
   };
 
   const announceWork = (): void => {
     if (!hasWork()) return;
     for (const listener of workListeners) listener();
+  };
+
+  /** What was work before this admission was announced before; so the others are not looked at. */
+  const announceWorkOf = ({ isImport, sender }: DecodedTransaction): void => {
+    if (!isImport) {
+      if (!isReady(queues.get(sender))) return;
+      readySender = sender;
+    }
+    announceWork();
   };
 
   // --- what a committed block changes ---

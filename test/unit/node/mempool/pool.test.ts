@@ -388,6 +388,42 @@ describe('work per transaction', () => {
     expect(state.reads.accounts).toBe(1);
   });
 
+  test('an admission does not look at the many others that are held back', async () => {
+    const senders = Array.from({ length: 200 }, (_, index) => createAccount(`held back ${index}`));
+    for (const sender of senders) state.set(sender, {});
+    const held = senders.map((sender) => transfer(sender));
+    for (const raw of held) await add(raw);
+    pool.backOff(held.map(hashOf), 10);
+    await pool.settled();
+    let heard = 0;
+    pool.onWork(() => heard++);
+
+    state.reads.heads = 0;
+    expect(await add(transfer(senders[0]!, { nonce: 1n }))).toBe('ADMITTED');
+    expect(heard).toBe(0);
+    expect(state.reads.heads).toBeLessThan(20);
+
+    expect(await add(transfer(alice))).toBe('ADMITTED');
+    state.reads.heads = 0;
+    expect(await add(transfer(bob))).toBe('ADMITTED');
+    expect(pool.hasWork()).toBe(true);
+    expect(state.reads.heads).toBeLessThan(20);
+    expect(heard).toBe(2);
+    expect(picked()).toHaveLength(2);
+  });
+
+  test('there is work as long as anybody has some, whoever had it last', async () => {
+    await add(transfer(alice));
+    expect(pool.hasWork()).toBe(true);
+    await add(transfer(bob));
+    state.commit([transfer(bob)]);
+    await pool.settled();
+    expect(pool.hasWork()).toBe(true);
+    state.commit([transfer(alice)]);
+    await pool.settled();
+    expect(pool.hasWork()).toBe(false);
+  });
+
   test('listeners hear of each admitted transaction once, clients’ own ones apart', async () => {
     const admitted: string[] = [];
     const local: string[] = [];

@@ -190,7 +190,8 @@ export type FakeState = StateSource & {
   commit(transactions: readonly Uint8Array[], importedCount?: bigint): void;
   nonceOf(address: Address): bigint;
   balanceOf(address: Address): bigint;
-  readonly reads: { accounts: number };
+  /** Heads are looked at for each transaction that is asked whether it is held back. */
+  readonly reads: { accounts: number; heads: number };
   /** While set, account reads wait for it. */
   hold: Promise<void> | null;
 };
@@ -205,11 +206,14 @@ export const createFakeState = (relayers: readonly Account[] = []): FakeState =>
   });
   const listeners = new Set<(committed: CommittedBlock) => void>();
   let block = blockAt(0n, [], 0n);
-  const reads = { accounts: 0 };
+  const reads = { accounts: 0, heads: 0 };
   const state: FakeState = {
     reads,
     hold: null,
-    head: () => ({ block, nextValidators: SET }),
+    head: () => {
+      reads.heads++;
+      return { block, nextValidators: SET };
+    },
     async account(address) {
       reads.accounts++;
       const found = accounts.get(address) ?? null;
