@@ -23,6 +23,9 @@ import { parseStageMetrics, type StageSample } from './stageSample.ts';
 
 const MAIN = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
 
+/** Samples are written at the end, all of them: more of them take a minute. */
+const PROFILE_INTERVAL_US = 2_000;
+
 export type Cluster = {
   readonly folder: string;
   readonly urls: readonly string[];
@@ -68,7 +71,7 @@ export const startCluster = async (base: BaseState, { profileFolder }: ClusterOp
   let stopping = false;
   const stop = async (): Promise<void> => {
     stopping = true;
-    await Promise.all(children.map((child) => child.stop(20_000)));
+    await Promise.all(children.map((child) => child.stop(profileFolder === null ? 20_000 : 180_000)));
   };
   try {
     for (const { name, address } of accounts.validators) {
@@ -81,7 +84,13 @@ export const startCluster = async (base: BaseState, { profileFolder }: ClusterOp
       );
       await guard.close();
       const profiling =
-        profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profileFolder, name)}`];
+        profileFolder === null
+          ? []
+          : [
+              '--cpu-prof',
+              `--cpu-prof-interval=${PROFILE_INTERVAL_US}`,
+              `--cpu-prof-dir=${join(profileFolder, name)}`,
+            ];
       children.push(
         startChild(
           name,
