@@ -150,6 +150,7 @@ const commands = {
   mutation: ['test/mutation/mutate.ts'],
   flood: ['test/perf/flood.ts'],
   bench: ['test/perf/bench/main.ts'],
+  'test:spec': ['test/spec/main.ts'],
 };
 
 const [name, ...rest] = process.argv.slice(2);

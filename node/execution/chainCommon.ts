@@ -23,10 +23,17 @@ export class ChainCommon extends Common {
   }
 }
 
-/** @param kzg needed to execute; decoding and checking transactions does without */
-export const createChainCommon = (chainId: bigint, kzg?: NonNullable<CustomCrypto['kzg']>): ChainCommon =>
+/**
+ * @param kzg needed to execute; decoding and checking transactions does without
+ * @param hardfork other than ours for Ethereum's tests of older rules alone
+ */
+export const createChainCommon = (
+  chainId: bigint,
+  kzg?: NonNullable<CustomCrypto['kzg']>,
+  hardfork: Hardfork = Hardfork.Osaka,
+): ChainCommon =>
   new ChainCommon({
     chain: { ...Mainnet, name: 'causeway', chainId: chainId.toString() },
-    hardfork: Hardfork.Osaka,
+    hardfork,
     customCrypto: { keccak256, ecrecover: recoverPublicKey, ...(kzg === undefined ? {} : { kzg }) },
   });

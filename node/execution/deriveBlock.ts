@@ -7,33 +7,19 @@
  */
 import { createBlock } from '@ethereumjs/block';
 import { Address as EvmAddress } from '@ethereumjs/util';
-import { type RunTxResult, runTx } from '@ethereumjs/vm';
-import { readGatewayRelayers, readGatewayState } from '#bridge/encoding/gatewaySlots.ts';
+import { readGatewayState } from '#bridge/encoding/gatewaySlots.ts';
 import { checkpointToValueId, payloadToHash } from '#consensus/digests.ts';
-import {
-  type Address,
-  bytesToAddress,
-  bytesToHash,
-  bytesToHex,
-  type Hash,
-  hexToBytes,
-} from '#consensus/primitives.ts';
+import { type Hash, hexToBytes } from '#consensus/primitives.ts';
 import type { Checkpoint, Payload } from '#consensus/types.ts';
 import type { ValidatorSet } from '#consensus/validatorSet.ts';
 import { PREDEPLOYS } from '#genesis/predeploys.ts';
-import { ChainError, type Derivation, type DroppedTransaction } from '#node/chain.ts';
+import { ChainError, type Derivation } from '#node/chain.ts';
 import type { Machine } from '#node/execution/machine.ts';
 import { orderedTrieRoot } from '#node/execution/orderedTrie.ts';
-import { runPlainTransfer, TRANSFER_GAS } from '#node/execution/plainTransfer.ts';
-import {
-  EMPTY_BLOOM,
-  encodeConsensusReceipt,
-  logsToBloom,
-  mergeBlooms,
-  receiptHash,
-} from '#node/execution/receipts.ts';
+import { encodeConsensusReceipt, mergeBlooms, receiptHash } from '#node/execution/receipts.ts';
 import { type ExecutionRules, isEpochBoundary, MAX_PAYLOAD_BYTES, mixHashOf } from '#node/execution/rules.ts';
-import { hasNoCode, type StateReader } from '#node/execution/stateReader.ts';
+import { runTransactions } from '#node/execution/runTransactions.ts';
+import type { StateReader } from '#node/execution/stateReader.ts';
 import { computeStateUpdate, type StateUpdate } from '#node/execution/stateTrie.ts';
 import {
   applyBlockStart,
@@ -42,17 +28,13 @@ import {
   slotReaderOf,
 } from '#node/execution/systemWrites.ts';
 import {
-  checkAccount,
-  checkRules,
   type DecodedTransaction,
   decodeTransaction,
-  effectiveGasPrice,
   type PublicKeyOf,
-  senderCodeKind,
 } from '#node/execution/transactionChecks.ts';
 import type { TrieNodes } from '#node/execution/trieNodes.ts';
 import { encodeHeader, hashHeader } from '#node/storage/headerCodec.ts';
-import type { BlockRecord, LogRecord, ReceiptRecord } from '#node/storage/records.ts';
+import type { BlockRecord, ReceiptRecord } from '#node/storage/records.ts';
 import { measureAlone } from '#node/telemetry/stages.ts';
 
 export type Parent = {
@@ -141,16 +123,6 @@ const decodePayload = (
   return { ok: true, transactions };
 };
 
-/** The running sums of a block. */
-type Progress = {
-  readonly included: DecodedTransaction[];
-  readonly receipts: ReceiptRecord[];
-  readonly dropped: DroppedTransaction[];
-  gasUsed: bigint;
-  /** Of `blockGasLimit`, which the import does not use. */
-  ordinaryGasUsed: bigint;
-};
-
 const executePayload = async (
   machine: Machine,
   rules: ExecutionRules,
@@ -168,7 +140,15 @@ const executePayload = async (
     parentHash: payload.parentHash,
     parentValueId: parent.block.valueId,
   });
-  const progress = await runTransactions(machine, rules, parent, payload, transactions);
+  const progress = await runTransactions(
+    machine,
+    rules.transactions,
+    {
+      feeRecipient: payload.feeRecipient,
+      contextAt: (baseFeePerGas) => blockContext(rules, parent.block, payload, baseFeePerGas),
+    },
+    transactions,
+  );
   await creditTreasury(state, rules.transactions.baseFeePerGas * progress.ordinaryGasUsed);
   const nextValidators = isEpochBoundary(rules, height)
     ? await applyEpochBoundary(state, parent.validators)
@@ -226,88 +206,6 @@ const executePayload = async (
   };
 };
 
-const runTransactions = async (
-  machine: Machine,
-  rules: ExecutionRules,
-  parent: Parent,
-  payload: Payload,
-  transactions: readonly DecodedTransaction[],
-): Promise<Progress> => {
-  const progress: Progress = { included: [], receipts: [], dropped: [], gasUsed: 0n, ordinaryGasUsed: 0n };
-  if (transactions.length === 0) return progress;
-  const isRelayer = await relayersOf(machine, transactions);
-  const block = blockContext(rules, parent.block, payload, rules.transactions.baseFeePerGas);
-  for (const [index, transaction] of transactions.entries()) {
-    const code = await whyDropped(machine, rules, transaction, index, progress, isRelayer);
-    if (code !== null) {
-      progress.dropped.push({ hash: transaction.hash, code });
-      continue;
-    }
-    const transfer = { feeRecipient: payload.feeRecipient, baseFeePerGas: rules.transactions.baseFeePerGas };
-    if (await runPlainTransfer(machine.state, transaction, transfer)) {
-      progress.gasUsed += TRANSFER_GAS;
-      progress.ordinaryGasUsed += TRANSFER_GAS;
-      progress.included.push(transaction);
-      progress.receipts.push(toReceipt(transaction, TRANSFERRED, progress.gasUsed, transfer.baseFeePerGas));
-      continue;
-    }
-    const context = transaction.isImport ? blockContext(rules, parent.block, payload, 0n) : block;
-    machine.state.originalStorageCache.clear();
-    const result = await runTx(machine.vm, {
-      tx: transaction.tx,
-      block: context,
-      blockGasUsed: progress.gasUsed,
-      skipHardForkValidation: true,
-      skipBlockGasLimitValidation: true,
-    });
-    progress.gasUsed += result.totalGasSpent;
-    if (!transaction.isImport) progress.ordinaryGasUsed += result.totalGasSpent;
-    progress.included.push(transaction);
-    progress.receipts.push(
-      toReceipt(transaction, result, progress.gasUsed, context.header.baseFeePerGas ?? 0n),
-    );
-  }
-  return progress;
-};
-
-/** The set of the parent state; read only when a payload carries an import (RULES 31). */
-const relayersOf = async (
-  machine: Machine,
-  transactions: readonly DecodedTransaction[],
-): Promise<(address: Address) => boolean> => {
-  if (!transactions.some(({ isImport }) => isImport)) return () => false;
-  const { addresses } = await readGatewayRelayers(slotReaderOf(machine.state, GATEWAY));
-  const relayers = new Set(addresses);
-  return (address) => relayers.has(address);
-};
-
-/** The typed checks before the EVM runs; null when the transaction is included. */
-const whyDropped = async (
-  { state }: Machine,
-  rules: ExecutionRules,
-  transaction: DecodedTransaction,
-  index: number,
-  progress: Progress,
-  isRelayer: (address: Address) => boolean,
-): Promise<string | null> => {
-  const ruled = checkRules(transaction, rules.transactions, isRelayer);
-  if (!ruled.ok) return ruled.code;
-  if (transaction.isImport && index > 0) return 'IMPORT_NOT_FIRST';
-  if (
-    !transaction.isImport &&
-    transaction.gasLimit > rules.transactions.blockGasLimit - progress.ordinaryGasUsed
-  )
-    return 'NO_GAS_LEFT';
-  const address = new EvmAddress(hexToBytes(transaction.sender));
-  const account = await state.record(address.bytes);
-  const checked = checkAccount(transaction, {
-    nonce: account?.nonce ?? 0n,
-    balance: account?.balance ?? 0n,
-    code: account === null || hasNoCode(account) ? 'none' : senderCodeKind(await state.getCode(address)),
-  });
-  return checked.ok ? null : checked.code;
-};
-
 const blockContext = (
   rules: ExecutionRules,
   parent: BlockRecord,
@@ -329,37 +227,3 @@ const blockContext = (
     },
     { common: rules.common },
   );
-
-/** What a receipt says of an execution. */
-type Outcome = Pick<RunTxResult, 'totalGasSpent' | 'createdAddress'> & {
-  readonly execResult: Pick<RunTxResult['execResult'], 'logs' | 'exceptionError'>;
-};
-const TRANSFERRED: Outcome = { totalGasSpent: TRANSFER_GAS, execResult: {} };
-
-const toReceipt = (
-  transaction: DecodedTransaction,
-  result: Outcome,
-  cumulativeGasUsed: bigint,
-  baseFeePerGas: bigint,
-): ReceiptRecord => {
-  const { execResult } = result;
-  const logs: LogRecord[] = (execResult.logs ?? []).map(([address, topics, data]) => ({
-    address: bytesToAddress(address),
-    topics: topics.map(bytesToHash),
-    data: bytesToHex(data),
-  }));
-  const created = transaction.to === null ? result.createdAddress : undefined;
-  return {
-    transactionHash: transaction.hash,
-    type: transaction.type,
-    from: transaction.sender,
-    to: transaction.to,
-    status: execResult.exceptionError === undefined ? 1 : 0,
-    gasUsed: result.totalGasSpent,
-    cumulativeGasUsed,
-    effectiveGasPrice: effectiveGasPrice(transaction, baseFeePerGas),
-    contractAddress: created === undefined ? null : bytesToAddress(created.bytes),
-    logsBloom: logs.length === 0 ? EMPTY_BLOOM : logsToBloom(logs),
-    logs,
-  };
-};

@@ -45,7 +45,7 @@ const EMPTY_CODE = toKey(KECCAK256_NULL);
 const CODE_CACHE_ENTRIES = 512;
 
 /** Code by hash never changes, so one cache serves every height. */
-export const createCodeReader = (store: ChainStore): StateReader['code'] => {
+export const createCodeReader = (store: Pick<ChainStore, 'get'>): StateReader['code'] => {
   const cache = new BoundedCache<string, Uint8Array>(CODE_CACHE_ENTRIES);
   return async (codeHash) => {
     const key = toKey(codeHash);
@@ -63,7 +63,7 @@ export const createCodeReader = (store: ChainStore): StateReader['code'] => {
   };
 };
 
-export const createFlatReader = (store: ChainStore, code: StateReader['code']): StateReader => ({
+export const createFlatReader = (store: Pick<ChainStore, 'get'>, code: StateReader['code']): StateReader => ({
   account: async (address) => {
     const stored = store.get(accountKey(address));
     return stored === null ? null : decodeAccount(stored);

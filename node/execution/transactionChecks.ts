@@ -129,10 +129,11 @@ export const decodeTransaction = (
   } catch {
     return fail('BAD_SIGNATURE', 'invalid sender: the signature recovers no address');
   }
-  return { ok: true, transaction: describe(tx, raw, hash, publicKey) };
+  return { ok: true, transaction: describeTransaction(tx, raw, hash, publicKey) };
 };
 
-const describe = (
+/** Of a transaction that the library accepted. */
+export const describeTransaction = (
   tx: TypedTransaction,
   raw: Uint8Array,
   hash: Hash,
