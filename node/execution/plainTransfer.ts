@@ -32,6 +32,7 @@ export const runPlainTransfer = async (
   const { isPlain, to, sender, valueWei } = transaction;
   if (!isPlain || to === null || mayBePrecompile(to)) return false;
   const recipient = await state.record(hexToBytes(to));
+  if (isEmpty(recipient) || isEmpty(await state.record(hexToBytes(feeRecipient)))) return false;
   if (recipient !== null && (!hasNoCode(recipient) || recipient.balance + valueWei > MAX_UINT256))
     return false;
   const price = effectiveGasPrice(transaction, baseFeePerGas);
@@ -49,6 +50,10 @@ export const runPlainTransfer = async (
 /** Precompiles are numbered from 1, and calling one runs it. */
 const mayBePrecompile = (to: Address): boolean => to.startsWith('0x000000000000000000000000000000000000');
 
+/** One that exists is a genesis' alone; it may have storage, which has to go when it is touched. */
+const isEmpty = (account: StateAccount | null): boolean =>
+  account !== null && account.balance === 0n && account.nonce === 0n && hasNoCode(account);
+
 const recordOrEmpty = async (state: OverlayState, address: Address): Promise<StateAccount> =>
   (await state.record(hexToBytes(address))) ?? EMPTY_ACCOUNT;
 
@@ -56,6 +61,6 @@ const recordOrEmpty = async (state: OverlayState, address: Address): Promise<Sta
 const credit = async (state: OverlayState, address: Address, wei: bigint): Promise<void> => {
   const account = await recordOrEmpty(state, address);
   const balance = account.balance + wei;
-  const isEmpty = balance === 0n && account.nonce === 0n && hasNoCode(account);
-  state.setRecord(address, isEmpty ? null : { ...account, balance });
+  const after = { ...account, balance };
+  state.setRecord(address, isEmpty(after) ? null : after);
 };

@@ -169,3 +169,29 @@ test('a balance that would overflow goes the long way', async () => {
   const context = { feeRecipient: FEE_RECIPIENT, baseFeePerGas: GWEI };
   expect(await runPlainTransfer(machine.state, await decode(setting), context)).toBe(false);
 });
+
+test.each(['to', 'feeRecipient'] as const)(
+  'an empty account that exists goes the long way (%s)',
+  async (role) => {
+    const setting: Setting = {
+      from: USERS[0]!,
+      balances: new Map([
+        [USERS[0]!.address, 10n ** 18n],
+        [NOBODY, 0n],
+      ]),
+      to: USERS[1]!.address,
+      feeRecipient: FEE_RECIPIENT,
+      valueWei: 0n,
+      tip: 0n,
+      baseFee: GWEI,
+      [role]: NOBODY,
+    };
+    await prepare(machine.state, setting);
+    const at = new EvmAddress(hexToBytes(NOBODY));
+    await machine.state.putStorage(at, new Uint8Array(32).fill(1), Uint8Array.of(1));
+    const before = await rootOf(machine.state);
+    const context = { feeRecipient: setting.feeRecipient, baseFeePerGas: GWEI };
+    expect(await runPlainTransfer(machine.state, await decode(setting), context)).toBe(false);
+    expect(await rootOf(machine.state)).toBe(before);
+  },
+);
