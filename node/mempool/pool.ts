@@ -37,7 +37,7 @@ import {
   removeEntry,
   type SenderQueue,
 } from '#node/mempool/senderQueue.ts';
-import { measurePiece } from '#node/telemetry/stages.ts';
+import { measureOften, measurePiece } from '#node/telemetry/stages.ts';
 
 export type PoolOptions = {
   readonly rules: TransactionRules;
@@ -166,7 +166,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
   };
 
   const admit = async (hash: Hash, raw: Uint8Array, local: boolean): Promise<Admission> => {
-    const decoded = measurePiece('admission', () => decodeTransaction(raw, rules));
+    const decoded = measureOften('admission', () => decodeTransaction(raw, rules));
     if (!decoded.ok) {
       if (LASTING.has(decoded.code)) refused.set(hash, decoded);
       return pass(decoded);
@@ -179,7 +179,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       return refuse(hash, 'NOT_PERMITTED', `account ${transaction.sender} is not permitted to transact`);
     const admission = await withSender(transaction.sender, (state) => {
       const arrival = { local, sequence: ++lastSequence, arrivedMs: nowMs() };
-      return measurePiece('admission', () =>
+      return measureOften('admission', () =>
         transaction.isImport
           ? admitImport(transaction, state, arrival)
           : admitOrdinary(transaction, state, arrival),

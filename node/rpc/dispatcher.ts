@@ -11,7 +11,7 @@ import { invalidParams, invalidRequest, RPC_CODES, RpcError, serverError } from 
 import type { Method } from '#node/rpc/method.ts';
 import { createPacer } from '#node/rpc/pacer.ts';
 import { parseRequestText } from '#node/rpc/requestText.ts';
-import { measurePiece } from '#node/telemetry/stages.ts';
+import { measureOften } from '#node/telemetry/stages.ts';
 
 export type RpcLogger = {
   debug(fields: object, message: string): void;
@@ -107,7 +107,7 @@ export const createDispatcher = (dependencies: {
         );
       inFlight += 1;
       try {
-        const request = measurePiece('rpc', () => parseRequestText(body, limits.maxDepth));
+        const request = measureOften('rpc', () => parseRequestText(body, limits.maxDepth));
         const deadline = { atMs: context.nowMs() + limits.callTimeoutMs };
         return await (Array.isArray(request)
           ? answerBatch(request, caller, deadline)

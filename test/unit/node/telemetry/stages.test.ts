@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import {
   measureAlone,
+  measureOften,
   measurePiece,
   measureWait,
   readStages,
@@ -17,11 +18,12 @@ describe('stage counters', () => {
     const fail = (): never => {
       throw new Error('as it was');
     };
-    expect(() => measurePiece('rpc', fail)).toThrow('as it was');
+    expect(() => measureOften('rpc', fail)).toThrow('as it was');
+    expect(() => measurePiece('payload', fail)).toThrow('as it was');
     await expect(measureAlone('commit', async () => fail())).rejects.toThrow('as it was');
     await expect(measureWait('wal', async () => fail())).rejects.toThrow('as it was');
     const after = readStages();
-    for (const stage of ['rpc', 'commit', 'wal'] as const)
+    for (const stage of ['rpc', 'payload', 'commit', 'wal'] as const)
       expect(after[stage].count).toBe(before[stage].count + 1);
   });
 
@@ -33,6 +35,15 @@ describe('stage counters', () => {
     const after = readStages();
     const moved = STAGES.filter((stage) => after[stage].count !== before[stage].count);
     expect(moved).toEqual(['admission', 'wal', 'execution']);
+  });
+
+  it('count each call of what is done often, though not each is read', () => {
+    const before = readStages().rpc;
+    for (let i = 0; i < 64; i++) measureOften('rpc', () => Math.sqrt(i));
+    const after = readStages().rpc;
+    expect(after.count - before.count).toBe(64);
+    expect(after.elapsedMs).toBeGreaterThan(before.elapsedMs);
+    expect(after.busyMs).toBeGreaterThanOrEqual(before.busyMs);
   });
 
   it('count waiting as elapsed and never as busy', async () => {
