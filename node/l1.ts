@@ -57,3 +57,10 @@ export const createNodeL1 = ({
     store: createFileL1Store(join(dataDir, 'l1-view.json')),
   });
 };
+
+/**
+ * RULES 42: the state of the older of the two newest accepted checkpoints, and of every height above it, since the next
+ * accepted one may be any of them. With fewer than two, all from block 0 on. Null while there is no view.
+ */
+export const stateNeededFrom = (view: Pick<L1Watcher, 'finalized' | 'acceptedAbove'>): bigint | null =>
+  view.finalized() === null ? null : (view.acceptedAbove(-1n).at(-2)?.height ?? 0n);

@@ -25,7 +25,7 @@ import type { HaltCode } from '#node/consensus/hostPorts.ts';
 import { createCallRunner } from '#node/execution/callRunner.ts';
 import { type OpenedChain, openChain } from '#node/execution/openChain.ts';
 import { createTransactionRules } from '#node/execution/transactionChecks.ts';
-import { createNodeL1 } from '#node/l1.ts';
+import { createNodeL1, stateNeededFrom } from '#node/l1.ts';
 import { connectPoolToNetwork, type PoolGossip } from '#node/mempool/gossip.ts';
 import type { Mempool } from '#node/mempool/mempool.ts';
 import { createPool, type Pool } from '#node/mempool/pool.ts';
@@ -36,7 +36,7 @@ import type { AllowedPeer } from '#node/network/peerTable.ts';
 import { createNodeStatus, type NodeStatus } from '#node/nodeStatus.ts';
 import { createRpcServer, type RpcServer } from '#node/rpc/server.ts';
 import { createSync, type Sync } from '#node/sync/sync.ts';
-import { measurePiece } from '#node/telemetry/stages.ts';
+import { measureOften } from '#node/telemetry/stages.ts';
 
 export type NodeErrorCode = 'NOT_ALLOW_LISTED';
 
@@ -276,9 +276,9 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
     );
   };
 
-  /** RULES 42: state from the older of the two newest accepted checkpoints on stays; without two, all of it. */
   const keepAcceptedState = (): void => {
-    if (l1View.finalized() !== null) chain.keepStateFrom(l1View.acceptedAbove(-1n).at(-2)?.height ?? 0n);
+    const height = stateNeededFrom(l1View);
+    if (height !== null) chain.keepStateFrom(height);
   };
 
   const status = createNodeStatus({
@@ -300,7 +300,7 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
 
   const start = async (): Promise<void> => {
     gossip = connectPoolToNetwork(pool, {
-      publishTransactions: (raws) => measurePiece('gossip', () => network.publishTransactions(raws)),
+      publishTransactions: (raws) => measureOften('gossip', () => network.publishTransactions(raws)),
       onTransactions: (take) => network.onTransactions(take),
     });
     unsubscribe.push(
