@@ -9,6 +9,7 @@ import { selectBlock, selectHeight } from '#node/rpc/blockSelector.ts';
 import { toQuantity } from '#node/rpc/format/quantity.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
 import { block, blockNumber } from '#node/rpc/params.ts';
+import { arrayOf, objectOf, orNull, ref } from '#node/rpc/schemas.ts';
 
 const formatCheckpoint = (checkpoint: Checkpoint) => ({
   height: toQuantity(checkpoint.height),
@@ -46,16 +47,33 @@ const toJson = (value: unknown): unknown => {
   return text === undefined ? null : JSON.parse(text);
 };
 
+const VALIDATORS = objectOf({
+  height: ref('Quantity'),
+  hash: ref('Hash'),
+  totalPower: ref('Quantity'),
+  validators: arrayOf(objectOf({ address: ref('Address'), power: ref('Quantity') })),
+});
+
 export const causewayMethods: readonly Method[] = [
   defineMethod({
     name: 'causeway_status',
     summary: 'What the node says of itself.',
+    result: { type: 'object' },
+    cost: 2,
     params: [],
     run: ({ status }) => toJson(status()),
   }),
   defineMethod({
     name: 'causeway_getCheckpoint',
     summary: 'The checkpoint of a height, its valueId, and the certificate that makes it final.',
+    result: orNull(
+      objectOf({
+        checkpoint: ref('Checkpoint'),
+        valueId: ref('Hash'),
+        certificate: orNull(ref('Certificate')),
+      }),
+    ),
+    cost: 3,
     params: [optional('block', block)],
     run: async (context, [selector]) => {
       const found = await selectBlock(context, selector ?? { kind: 'tag', tag: 'latest' });
@@ -70,6 +88,8 @@ export const causewayMethods: readonly Method[] = [
   defineMethod({
     name: 'causeway_validators',
     summary: 'The set that voted on a height; with "pending", the set that votes on the next one.',
+    result: orNull(VALIDATORS),
+    cost: 3,
     params: [required('block', blockNumber)],
     run: async (context, [selector]) => {
       const head = context.chain.head();
@@ -84,6 +104,8 @@ export const causewayMethods: readonly Method[] = [
   defineMethod({
     name: 'causeway_genesis',
     summary: 'What the chain started from: hashes, fee policy, members, bridge addresses.',
+    result: { type: 'object' },
+    cost: 2,
     params: [],
     run: ({ genesis }) => {
       const { spec } = genesis;

@@ -10,6 +10,7 @@ import type { KeptEvidence } from '#node/consensus/evidence/evidencePool.ts';
 import type { Mempool } from '#node/mempool/mempool.ts';
 import type { FilterRegistry } from '#node/rpc/filters.ts';
 import type { Gate } from '#node/rpc/gate.ts';
+import type { JsonText } from '#node/rpc/jsonText.ts';
 import type { RpcLimits } from '#node/rpc/limits.ts';
 import type { SubscriptionKind } from '#node/rpc/subscriptions.ts';
 
@@ -39,6 +40,8 @@ export type RpcContext = {
   readonly limits: RpcLimits;
   readonly clientVersion: string;
   readonly modules: () => readonly string[];
+  /** The OpenRPC document, written once. */
+  readonly discover: () => JsonText;
   readonly nowMs: () => number;
 };
 

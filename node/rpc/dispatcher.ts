@@ -8,6 +8,7 @@
 import { ChainError } from '#node/chain.ts';
 import type { Caller, RpcContext } from '#node/rpc/context.ts';
 import { invalidParams, invalidRequest, RPC_CODES, RpcError, serverError } from '#node/rpc/errors.ts';
+import { JsonText } from '#node/rpc/jsonText.ts';
 import type { Method } from '#node/rpc/method.ts';
 import { createPacer } from '#node/rpc/pacer.ts';
 import { parseRequestText } from '#node/rpc/requestText.ts';
@@ -144,7 +145,7 @@ const isCall = (item: unknown): item is Record<string, unknown> =>
 const idOf = (item: unknown): Id => (isObject(item) && isId(item.id) ? item.id : null);
 
 const encodeResult = (id: Id, result: unknown): string =>
-  `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${JSON.stringify(result ?? null)}}`;
+  `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result instanceof JsonText ? result.text : JSON.stringify(result ?? null)}}`;
 
 export const encodeError = (id: Id, { code, message, data }: RpcError): string =>
   JSON.stringify({

@@ -11,6 +11,7 @@ import type { RpcContext } from '#node/rpc/context.ts';
 import { serverError } from '#node/rpc/errors.ts';
 import { defineMethod, type Method, optional } from '#node/rpc/method.ts';
 import { address, count, uint64 } from '#node/rpc/params.ts';
+import { arrayOf } from '#node/rpc/schemas.ts';
 
 export const DEFAULT_EVIDENCE_LIMIT = 100;
 export const MAX_EVIDENCE_LIMIT = 1_000;
@@ -39,6 +40,8 @@ export const evidenceMethods: readonly Method[] = [
   defineMethod({
     name: 'causeway_evidence',
     summary: 'Proven misbehaviour of validators, in ascending order of height.',
+    result: arrayOf({ type: 'object' }),
+    cost: 20,
     params: [optional('filter', filter)],
     run: async (context, [wanted]) => {
       const all = context.evidence();

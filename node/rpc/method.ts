@@ -1,12 +1,14 @@
 /**
- * The one definition of a JSON-RPC method: name, parameters, what it does.
+ * The one definition of a JSON-RPC method: name, parameters, result, who may call it, what it costs, what it does.
  *
- * Parameters are positional; each has a name (for descriptions) and a zod schema that parses untrusted JSON into our
- * types. Refusals are worded as geth words them.
+ * The dispatcher, validation, authorisation, the token bucket, `rpc_discover` (openRpc.ts) and the reference table in
+ * README.md (reference.ts) all read it. Parameters are positional; each has a name and a zod schema, built once, that
+ * parses untrusted JSON into our types. Refusals are worded as geth words them.
  */
 import type { z } from 'zod';
 import type { Caller, RpcContext } from '#node/rpc/context.ts';
 import { invalidParams } from '#node/rpc/errors.ts';
+import type { JsonSchema } from '#node/rpc/schemas.ts';
 
 export type Param<T> = {
   readonly name: string;
@@ -18,11 +20,19 @@ type ParamValues<P extends readonly Param<unknown>[]> = {
   readonly [K in keyof P]: P[K] extends Param<infer T> ? T : never;
 };
 
+/** What a method lays open; roles.ts says which roles reach which. */
+export const ACCESS_CLASSES = ['public', 'dapp', 'indexer', 'audit', 'operate', 'admin'] as const;
+export type AccessClass = (typeof ACCESS_CLASSES)[number];
+
 export type Method = {
   readonly name: string;
   readonly summary: string;
   readonly params: readonly Param<unknown>[];
-  /** @returns what JSON.stringify takes, undefined meaning null. @throws RpcError */
+  readonly result: JsonSchema;
+  readonly access: AccessClass;
+  /** Units of the caller's token bucket; 1 is a look at something in memory. */
+  readonly cost: number;
+  /** @returns what JSON.stringify takes, or a JsonText; undefined means null. @throws RpcError */
   run(context: RpcContext, params: readonly unknown[], caller: Caller): unknown;
 };
 
@@ -39,15 +49,18 @@ export const optional = <T>(name: string, schema: z.ZodType<T>): Param<T | undef
   required: false,
 });
 
-export const defineMethod = <const P extends readonly Param<unknown>[]>(definition: {
-  readonly name: string;
-  readonly summary: string;
+type Definition<P extends readonly Param<unknown>[]> = Omit<Method, 'run' | 'params' | 'access'> & {
+  /** Default: public. */
+  readonly access?: AccessClass;
   readonly params: P;
   readonly run: (context: RpcContext, params: ParamValues<P>, caller: Caller) => unknown;
-}): Method => ({
-  name: definition.name,
-  summary: definition.summary,
-  params: definition.params,
+};
+
+export const defineMethod = <const P extends readonly Param<unknown>[]>(
+  definition: Definition<P>,
+): Method => ({
+  ...definition,
+  access: definition.access ?? 'public',
   run: (context, params, caller) =>
     definition.run(context, parseParams(definition.params, params) as ParamValues<P>, caller),
 });

@@ -7,19 +7,25 @@
 import { z } from 'zod';
 import { type Address, type Hash, parseAddress, parseHash } from '#consensus/primitives.ts';
 
-/** A schema for text; what `parse` throws becomes the refusal's words. */
-const textTo = <T>(parse: (text: string) => T) =>
-  z.string('expected a string').transform((text, context): T => {
-    try {
-      return parse(text);
-    } catch (error) {
-      context.addIssue({
-        code: 'custom',
-        message: error instanceof Error ? error.message : 'not understood',
-      });
-      return z.NEVER;
-    }
-  });
+/**
+ * A schema for text; what `parse` throws becomes the refusal's words.
+ * @param described JSON Schema of the text, for rpc_discover
+ */
+const textTo = <T>(parse: (text: string) => T, described: z.core.GlobalMeta = {}) =>
+  z
+    .string('expected a string')
+    .transform((text, context): T => {
+      try {
+        return parse(text);
+      } catch (error) {
+        context.addIssue({
+          code: 'custom',
+          message: error instanceof Error ? error.message : 'not understood',
+        });
+        return z.NEVER;
+      }
+    })
+    .meta(described);
 
 const HEX_DIGITS = /^[0-9a-fA-F]*$/;
 
@@ -51,13 +57,23 @@ const parseStorageKey = (text: string): Hash => {
   return parseHash(`0x${digits.padStart(64, '0')}`);
 };
 
-export const quantity = textTo((text) => parseQuantity(text, 256));
-export const uint64 = textTo((text) => parseQuantity(text, 64));
-export const data = textTo(parseData);
-export const address = textTo(parseAddress);
-export const hash = textTo(parseHash);
+const QUANTITY = '^0[xX](0|[1-9a-fA-F][0-9a-fA-F]*)$';
+export const quantity = textTo((text) => parseQuantity(text, 256), {
+  title: 'hex number up to 256 bits',
+  pattern: QUANTITY,
+});
+export const uint64 = textTo((text) => parseQuantity(text, 64), {
+  title: 'hex number up to 64 bits',
+  pattern: QUANTITY,
+});
+export const data = textTo(parseData, { title: 'bytes in hex', pattern: '^0[xX]([0-9a-fA-F]{2})*$' });
+export const address = textTo(parseAddress, { title: '20 bytes', pattern: '^0x[0-9a-fA-F]{40}$' });
+export const hash = textTo(parseHash, { title: '32 bytes', pattern: '^0x[0-9a-fA-F]{64}$' });
 /** A storage slot: a quantity with or without leading zeros, up to 32 bytes. */
-export const storageKey = textTo(parseStorageKey);
+export const storageKey = textTo(parseStorageKey, {
+  title: 'storage slot, up to 32 bytes',
+  pattern: '^(0[xX])?[0-9a-fA-F]{0,64}$',
+});
 export const flag = z.boolean('expected true or false');
 /** A count or index: a hex quantity, or a plain number or decimal string as geth's HexOrDecimal64. */
 export const count = z.union(
@@ -83,13 +99,17 @@ const parseBlockNumber = (text: string): BlockByNumber => {
   return { kind: 'height', height };
 };
 
+const BLOCK_NUMBER = { anyOf: [{ enum: TAGS }, { type: 'string', pattern: QUANTITY }] };
 /** A tag or a height. */
-export const blockNumber = textTo(parseBlockNumber);
+export const blockNumber = textTo(parseBlockNumber, { title: 'tag or height', ...BLOCK_NUMBER });
 
 const parseBlock = (text: string): BlockSelector =>
   text.length === 66 ? { kind: 'hash', hash: parseHash(text) } : parseBlockNumber(text);
 
-const nullable = <T>(schema: z.ZodType<T>) => schema.nullish().transform((value) => value ?? undefined);
+const blockText = textTo(parseBlock);
+
+export const nullable = <T>(schema: z.ZodType<T>) =>
+  schema.nullish().transform((value) => value ?? undefined);
 
 const eip1898 = z
   .object({ blockNumber: nullable(blockNumber), blockHash: nullable(hash), requireCanonical: nullable(flag) })
@@ -108,12 +128,18 @@ const eip1898 = z
   });
 
 /** A tag, a height, a hash, or EIP-1898's object; requireCanonical is always met, because there is only one chain. */
-export const block: z.ZodType<BlockSelector> = z.unknown().transform((value, context): BlockSelector => {
-  const parsed = (typeof value === 'object' ? eip1898 : textTo(parseBlock)).safeParse(value);
-  if (parsed.success) return parsed.data;
-  context.addIssue({ code: 'custom', message: parsed.error.issues[0]?.message ?? 'not a block' });
-  return z.NEVER;
-});
+export const block: z.ZodType<BlockSelector> = z
+  .unknown()
+  .transform((value, context): BlockSelector => {
+    const parsed = (typeof value === 'object' ? eip1898 : blockText).safeParse(value);
+    if (parsed.success) return parsed.data;
+    context.addIssue({ code: 'custom', message: parsed.error.issues[0]?.message ?? 'not a block' });
+    return z.NEVER;
+  })
+  .meta({
+    title: 'tag, height, hash or EIP-1898 object',
+    anyOf: [...BLOCK_NUMBER.anyOf, { type: 'string', pattern: '^0x[0-9a-fA-F]{64}$' }, { type: 'object' }],
+  });
 
 const MAX_ACCESS_LIST_KEYS = 10_000;
 const accessList = z

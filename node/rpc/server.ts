@@ -19,8 +19,10 @@ import { createDispatcher, type Dispatcher, encodeError, type RpcLogger } from '
 import { invalidRequest } from '#node/rpc/errors.ts';
 import { createFilterRegistry } from '#node/rpc/filters.ts';
 import { createGate } from '#node/rpc/gate.ts';
+import { JsonText } from '#node/rpc/jsonText.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '#node/rpc/limits.ts';
 import { METHODS, MODULES } from '#node/rpc/methods.ts';
+import { createOpenRpcDocument } from '#node/rpc/openRpc.ts';
 import { createSubscriptionHub, type SubscriptionHub } from '#node/rpc/subscriptions.ts';
 import { stageMetrics } from '#node/telemetry/stages.ts';
 
@@ -97,6 +99,7 @@ export const createRpcServer = (options: RpcServerOptions): RpcServer => {
 
 const createContext = (options: RpcServerOptions, limits: RpcLimits): RpcContext => {
   const nowMs = options.nowMs ?? Date.now;
+  let openRpc: JsonText | null = null;
   return {
     chain: options.chain,
     calls: options.calls,
@@ -113,15 +116,20 @@ const createContext = (options: RpcServerOptions, limits: RpcLimits): RpcContext
     limits,
     clientVersion: clientVersion(),
     modules: () => MODULES,
+    discover: () => {
+      openRpc ??= new JsonText(JSON.stringify(createOpenRpcDocument(METHODS.values(), packageVersion())));
+      return openRpc;
+    },
     nowMs,
   };
 };
 
+const packageVersion = (): string =>
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version;
+
 /** `causeway/v0.1.0/linux-x64/node24.1.0`, in the form that geth uses. */
-const clientVersion = (): string => {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return `causeway/v${version}/${process.platform}-${process.arch}/node${process.versions.node}`;
-};
+const clientVersion = (): string =>
+  `causeway/v${packageVersion()}/${process.platform}-${process.arch}/node${process.versions.node}`;
 
 const CONNECTION_CHECK_MS = 1_000;
 

@@ -12,6 +12,7 @@ import { toQuantity } from '#node/rpc/format/quantity.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
 import { createPacer } from '#node/rpc/pacer.ts';
 import { blockNumber, count } from '#node/rpc/params.ts';
+import { ref } from '#node/rpc/schemas.ts';
 import type { BlockRecord, ReceiptRecord } from '#node/storage/records.ts';
 
 const MAX_HISTORY_BLOCKS = 1_024n;
@@ -93,24 +94,32 @@ export const feeMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_gasPrice',
     summary: 'A gas price with which a transaction gets into the next block.',
+    result: ref('Quantity'),
+    cost: 1,
     params: [],
     run: ({ genesis }) => toQuantity(genesis.spec.feePolicy.baseFeeWei + SUGGESTED_TIP_WEI),
   }),
   defineMethod({
     name: 'eth_maxPriorityFeePerGas',
     summary: 'The tip that is needed: none.',
+    result: ref('Quantity'),
+    cost: 1,
     params: [],
     run: () => toQuantity(SUGGESTED_TIP_WEI),
   }),
   defineMethod({
     name: 'eth_blobBaseFee',
     summary: "The protocol's minimum: blobs are refused.",
+    result: ref('Quantity'),
+    cost: 1,
     params: [],
     run: () => toQuantity(MIN_BLOB_BASE_FEE),
   }),
   defineMethod({
     name: 'eth_feeHistory',
     summary: 'Base fees of n blocks and the one after them, gas used, and tips at percentiles.',
+    result: ref('FeeHistory'),
+    cost: 20,
     params: [
       required('blockCount', count),
       required('newestBlock', blockNumber),

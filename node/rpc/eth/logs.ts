@@ -11,6 +11,7 @@ import { blockLogs, scanLogs } from '#node/rpc/logScan.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
 import { createPacer } from '#node/rpc/pacer.ts';
 import { type BlockByNumber, flag, type LogFilter, logFilter } from '#node/rpc/params.ts';
+import { arrayOf, BOOLEAN, ref } from '#node/rpc/schemas.ts';
 
 const LATEST: BlockByNumber = { kind: 'tag', tag: 'latest' };
 
@@ -106,18 +107,24 @@ export const logMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getLogs',
     summary: 'Logs of a range of blocks, or of one block by hash, that match addresses and topics.',
+    result: arrayOf(ref('Log')),
+    cost: 30,
     params: [required('filter', logFilter)],
     run: (context, [filter]) => findLogs(context, filter),
   }),
   defineMethod({
     name: 'eth_newFilter',
     summary: 'Starts a filter for logs of blocks to come.',
+    result: ref('FilterId'),
+    cost: 4,
     params: [required('filter', logFilter)],
     run: (context, [filter]) => context.filters.add(createLogFilter(context, filter)),
   }),
   defineMethod({
     name: 'eth_newBlockFilter',
     summary: 'Starts a filter for hashes of blocks to come.',
+    result: ref('FilterId'),
+    cost: 4,
     params: [],
     run: (context) =>
       context.filters.add({ kind: 'blocks', nextHeight: context.chain.head().block.height + 1n }),
@@ -125,6 +132,8 @@ export const logMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_newPendingTransactionFilter',
     summary: 'Starts a filter for hashes of transactions that the pool admits.',
+    result: ref('FilterId'),
+    cost: 4,
     params: [
       optional(
         'full',
@@ -136,12 +145,16 @@ export const logMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getFilterChanges',
     summary: 'What a filter found since it was last asked.',
+    result: { anyOf: [arrayOf(ref('Log')), arrayOf(ref('Hash'))] },
+    cost: 10,
     params: [required('id', filterId)],
     run: (context, [id]) => takeChanges(context, useFilter(context, id)),
   }),
   defineMethod({
     name: 'eth_getFilterLogs',
     summary: "All logs that match a log filter's criteria, as eth_getLogs would find them.",
+    result: arrayOf(ref('Log')),
+    cost: 30,
     params: [required('id', filterId)],
     run: (context, [id]) => {
       const filter = useFilter(context, id);
@@ -152,6 +165,8 @@ export const logMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_uninstallFilter',
     summary: 'Ends a filter; false if there was none.',
+    result: BOOLEAN,
+    cost: 1,
     params: [required('id', filterId)],
     run: (context, [id]) => context.filters.remove(id),
   }),

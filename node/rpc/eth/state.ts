@@ -10,6 +10,7 @@ import { toQuantity } from '#node/rpc/format/quantity.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
 import { address, block, type CallObject, callObject, noOverrides, storageKey } from '#node/rpc/params.ts';
 import { expectSuccess } from '#node/rpc/revert.ts';
+import { ref } from '#node/rpc/schemas.ts';
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
@@ -70,6 +71,8 @@ export const stateMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getBalance',
     summary: 'The balance of an account in wei.',
+    result: ref('Quantity'),
+    cost: 2,
     params: [required('address', address), optional('block', block)],
     run: async (context, [account, selector]) => {
       const height = await selectState(context, selector);
@@ -79,6 +82,8 @@ export const stateMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getTransactionCount',
     summary: 'The next nonce of an account; with "pending", after its executable transactions in the pool.',
+    result: ref('Quantity'),
+    cost: 2,
     params: [required('address', address), optional('block', block)],
     run: async (context, [account, selector]) => {
       const height = await selectState(context, selector);
@@ -91,6 +96,8 @@ export const stateMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getCode',
     summary: 'The code of an account.',
+    result: ref('Data'),
+    cost: 3,
     params: [required('address', address), optional('block', block)],
     run: async (context, [account, selector]) =>
       bytesToHex(await context.chain.code(account, await selectState(context, selector))),
@@ -98,6 +105,8 @@ export const stateMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getStorageAt',
     summary: 'The 32 bytes in a storage slot of an account.',
+    result: ref('Hash'),
+    cost: 2,
     params: [required('address', address), required('slot', storageKey), optional('block', block)],
     run: async (context, [account, slot, selector]) => {
       const height = await selectState(context, selector);
@@ -107,6 +116,8 @@ export const stateMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_call',
     summary: 'Executes a call, or a creation, against the state after a block, and changes nothing.',
+    result: ref('Data'),
+    cost: 10,
     params: [
       required('call', callObject),
       optional('block', block),
@@ -122,6 +133,8 @@ export const stateMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_estimateGas',
     summary: 'The smallest gas limit with which a transaction succeeds.',
+    result: ref('Quantity'),
+    cost: 30,
     params: [
       required('call', callObject),
       optional('block', block),

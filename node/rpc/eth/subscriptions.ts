@@ -4,6 +4,7 @@ import type { Caller } from '#node/rpc/context.ts';
 import { invalidParams, RPC_CODES, RpcError, serverError } from '#node/rpc/errors.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
 import { logFilter } from '#node/rpc/params.ts';
+import { BOOLEAN, ref } from '#node/rpc/schemas.ts';
 import type { SubscriptionKind } from '#node/rpc/subscriptions.ts';
 
 const subscriptionsOf = (caller: Caller): NonNullable<Caller['subscriptions']> => {
@@ -35,12 +36,16 @@ export const subscriptionMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_subscribe',
     summary: 'Sends newHeads, logs or newPendingTransactions as they happen.',
+    result: ref('FilterId'),
+    cost: 5,
     params: [required('kind', text), optional('detail', z.unknown())],
     run: (_context, [name, detail], caller) => subscriptionsOf(caller).open(parseKind(name, detail)),
   }),
   defineMethod({
     name: 'eth_unsubscribe',
     summary: 'Ends a subscription.',
+    result: BOOLEAN,
+    cost: 1,
     params: [required('id', text)],
     run: (_context, [id], caller) => {
       if (!subscriptionsOf(caller).close(id)) throw serverError('subscription not found');

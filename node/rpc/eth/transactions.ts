@@ -8,6 +8,7 @@ import { formatReceipt } from '#node/rpc/format/receipt.ts';
 import { formatCommittedTransaction, formatPendingTransaction } from '#node/rpc/format/transaction.ts';
 import { defineMethod, type Method, required } from '#node/rpc/method.ts';
 import { blockNumber, count, data, hash } from '#node/rpc/params.ts';
+import { orNull, ref } from '#node/rpc/schemas.ts';
 import type { BlockRecord, ReceiptRecord } from '#node/storage/records.ts';
 
 type Committed = {
@@ -46,6 +47,8 @@ export const transactionMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_sendRawTransaction',
     summary: 'Admits a signed transaction to the pool and answers its hash.',
+    result: ref('Hash'),
+    cost: 5,
     params: [required('transaction', data)],
     run: async (context, [raw]) => {
       const admission = await context.mempool.add(raw, 'local');
@@ -56,6 +59,8 @@ export const transactionMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getTransactionByHash',
     summary: 'A transaction, committed or still in the pool (then without a block).',
+    result: orNull(ref('Transaction')),
+    cost: 3,
     params: [required('hash', hash)],
     run: async (context, [transactionHash]) => {
       const found = await findTransaction(context, transactionHash);
@@ -68,6 +73,8 @@ export const transactionMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getRawTransactionByHash',
     summary: 'The signed bytes of a transaction, committed or still in the pool.',
+    result: orNull(ref('Data')),
+    cost: 3,
     params: [required('hash', hash)],
     run: async (context, [transactionHash]) => {
       const found = await findTransaction(context, transactionHash);
@@ -79,6 +86,8 @@ export const transactionMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getTransactionByBlockNumberAndIndex',
     summary: 'The transaction at this place of the block with this height or tag.',
+    result: orNull(ref('Transaction')),
+    cost: 3,
     params: [required('block', blockNumber), required('index', count)],
     run: async (context, [selector, index]) =>
       selector.kind === 'tag' && selector.tag === 'pending'
@@ -88,6 +97,8 @@ export const transactionMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getTransactionByBlockHashAndIndex',
     summary: 'The transaction at this place of the block with this hash.',
+    result: orNull(ref('Transaction')),
+    cost: 3,
     params: [required('hash', hash), required('index', count)],
     run: async (context, [blockHash, index]) =>
       showInBlock(context, await context.chain.blockByHash(blockHash), index),
@@ -95,6 +106,8 @@ export const transactionMethods: readonly Method[] = [
   defineMethod({
     name: 'eth_getTransactionReceipt',
     summary: 'The receipt of a committed transaction, null until its block is the head or below.',
+    result: orNull(ref('Receipt')),
+    cost: 3,
     params: [required('hash', hash)],
     run: async (context, [transactionHash]) => {
       const found = await findCommitted(context, transactionHash);
