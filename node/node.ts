@@ -301,7 +301,9 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
   const start = async (): Promise<void> => {
     gossip = connectPoolToNetwork(pool, {
       publishTransactions: (raws) => measureOften('gossip', () => network.publishTransactions(raws)),
+      sendTransactions: (peerId, raws) => network.sendTransactions(peerId, raws),
       onTransactions: (take) => network.onTransactions(take),
+      onPeerConnected: (listener) => network.onPeerConnected(listener),
     });
     unsubscribe.push(
       l1View.onChange(() => {

@@ -39,7 +39,8 @@ export type IntakeHooks = {
   };
   readonly onVote: (vote: SignedVote) => void;
   readonly onProposal: (proposal: SignedProposal) => void;
-  readonly onPayload: (peer: Peer, payloadHash: Hash, payload: Payload) => void;
+  /** @returns was it waited for? */
+  readonly onPayload: (peer: Peer, payloadHash: Hash, payload: Payload) => boolean;
   readonly onCertificate: (certificate: CommitCertificate) => void;
   readonly onSummary: (peer: Peer, height: bigint, rounds: readonly RoundSummary[], round: number) => void;
   readonly onBehind: (peer: Peer, height: bigint) => void;
@@ -52,17 +53,19 @@ export type IntakeHooks = {
 
 export class Intake {
   readonly #domain: ConsensusDomain;
-  readonly #network: Pick<Network, 'reportFault'>;
+  readonly #network: Pick<Network, 'reportFault' | 'reportUse'>;
   readonly #hooks: IntakeHooks;
   readonly #budgets: PeerBudgets;
   readonly #future = new FutureMessages<Peer>();
   /** What was taken in, and whose it is. */
   #seen = new Map<string, Address>();
   #ahead = new Map<string, number>();
+  /** The votes and proposals of this height that a peer was credited for: one of each kind, author and round. */
+  #useful = new Set<string>();
 
   constructor(
     domain: ConsensusDomain,
-    network: Pick<Network, 'reportFault'>,
+    network: Pick<Network, 'reportFault' | 'reportUse'>,
     clock: Clock,
     hooks: IntakeHooks,
   ) {
@@ -88,6 +91,7 @@ export class Intake {
   enterHeight(height: bigint): void {
     this.#seen = new Map();
     this.#ahead = new Map();
+    this.#useful = new Set();
     for (const { peer, message } of this.#future.take(height)) this.#decodeAndDispatch(peer, message);
   }
 
@@ -140,7 +144,8 @@ export class Intake {
         this.#proposal(peer, message.proposal, set);
         break;
       case 'payload':
-        this.#hooks.onPayload(peer, payloadToHash(message.payload), message.payload);
+        if (this.#hooks.onPayload(peer, payloadToHash(message.payload), message.payload))
+          this.#network.reportUse(peer.peerId, 'payload', bytes.length);
         break;
       case 'certificate':
         this.#certificate(peer, message.certificate, set);
@@ -168,6 +173,7 @@ export class Intake {
     const isFirstHand = vote.validator === peer.validator;
     this.#remember(key, vote.validator);
     if (isFirstHand) this.#remember(firstHandKey, vote.validator);
+    this.#credit(peer, 'vote', `${vote.type}:${vote.round}:${vote.validator}`, vote.round);
     this.#hooks.onVote(isFirstHand ? vote : { ...vote, payloadHash: null });
   }
 
@@ -181,6 +187,7 @@ export class Intake {
     }
     if (!this.#isWithinAhead(proposal.proposer, proposal.round)) return;
     this.#remember(key, proposal.proposer);
+    this.#credit(peer, 'proposal', `proposal:${proposal.round}`, proposal.round);
     this.#hooks.onProposal(proposal);
   }
 
@@ -198,6 +205,13 @@ export class Intake {
     }
     this.#remember(key, peer.validator!);
     this.#hooks.onCertificate(certificate);
+  }
+
+  /** Who signs for many rounds or values pays for it; who brings the first of what counts now does not. */
+  #credit(peer: Peer, use: 'vote' | 'proposal', key: string, round: number): void {
+    if (round > this.#hooks.position().round + 1 || this.#useful.has(key)) return;
+    this.#useful.add(key);
+    this.#network.reportUse(peer.peerId, use);
   }
 
   /** Honest validators are rarely more than a few rounds ahead; a liar uses up its own share only. */

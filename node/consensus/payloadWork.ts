@@ -51,11 +51,14 @@ export class PayloadWork {
     life.timers.set(key, cancel);
   }
 
-  onPayload(peer: Peer, payloadHash: Hash, payload: Payload): void {
+  /** @returns was it waited for? */
+  onPayload(peer: Peer, payloadHash: Hash, payload: Payload): boolean {
     const life = this.#deps.loop.life;
-    if (life.payloads.has(payloadHash)) return;
-    if (this.#isWanted(payloadHash)) this.addPayload(life, payloadHash, payload);
+    if (life.payloads.has(payloadHash)) return false;
+    const isWanted = this.#isWanted(payloadHash);
+    if (isWanted) this.addPayload(life, payloadHash, payload);
     else life.payloads.addEarly(peer.peerId, payloadHash, payload);
+    return isWanted;
   }
 
   /**

@@ -55,8 +55,8 @@ export type PoolDependencies = {
 export type Pool = Mempool & {
   /** As `onAdmitted`, for those that this node's own clients sent. */
   onLocal(listener: (transaction: PooledTransaction) => void): () => void;
-  /** Local transactions that have waited at least this long, oldest first: to be announced again. */
-  waitingLocals(minAgeMs: number, maxBytes: number): readonly Uint8Array[];
+  /** What waits, oldest first; with `localSinceMs` only what our own clients sent at least so long ago. */
+  waiting(what: { readonly localSinceMs?: number; readonly maxBytes: number }): readonly Uint8Array[];
   /** Bytes of the ordinary transactions; imports have slots of their own, one per relayer. */
   sizeBytes(): number;
   /** What the signature of a transaction that waits here recovered to, 64 bytes. */
@@ -544,10 +544,10 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       localListeners.add(listener);
       return () => localListeners.delete(listener);
     },
-    waitingLocals(minAgeMs, maxBytes) {
-      const now = nowMs();
+    waiting({ localSinceMs, maxBytes }) {
+      const untilMs = localSinceMs === undefined ? null : nowMs() - localSinceMs;
       const waiting = [...byHash.values(), ...importsByHash.values()]
-        .filter(({ local, arrivedMs }) => local && now - arrivedMs >= minAgeMs)
+        .filter(({ local, arrivedMs }) => untilMs === null || (local && arrivedMs <= untilMs))
         .sort((a, b) => a.sequence - b.sequence);
       const chosen: Uint8Array[] = [];
       let bytes = 0;

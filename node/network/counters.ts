@@ -10,8 +10,6 @@ export type DropReason =
   | 'handshakeRefused'
   /** A connected peer beyond its budget. */
   | 'requests'
-  | 'gossip'
-  | 'transactions'
   | 'forbidden';
 
 export type PeerCounters = {

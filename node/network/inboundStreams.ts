@@ -4,21 +4,21 @@
  * Owns the order of the checks: known peer → may it at all → budget → frames → whoever understands the bytes. The
  * cheap ones come first, and nothing is decoded for a peer that is over its budget.
  */
-import type { Connection, PeerId, Stream } from '@libp2p/interface';
+import type { Connection, Stream } from '@libp2p/interface';
 import type { CounterBook } from '#node/network/counters.ts';
-import { decodeBatch } from '#node/network/gossip.ts';
 import { attachInbox } from '#node/network/inbox.ts';
 import type {
-  BatchVerdict,
   ConsensusHandler,
   PeerFault,
   RequestHandler,
   TransactionsHandler,
 } from '#node/network/network.ts';
 import { errorMessage, isCode } from '#node/network/networkError.ts';
-import { PING_PROTOCOL } from '#node/network/networkOptions.ts';
+import { PING_PROTOCOL, USES_MS } from '#node/network/networkOptions.ts';
 import type { ConnectedPeer } from '#node/network/peerTable.ts';
 import { answer } from '#node/network/requests.ts';
+import type { Spreading } from '#node/network/spreading.ts';
+import { type Batch, decodeBatch, MAX_BATCH_BYTES } from '#node/network/transactionBatch.ts';
 
 export type InboundStreamsOptions = {
   readonly connected: (peerId: string) => ConnectedPeer | null;
@@ -27,19 +27,25 @@ export type InboundStreamsOptions = {
   readonly requestTimeoutMs: number;
   readonly onConsensus: ConsensusHandler;
   readonly onTransactions: TransactionsHandler;
+  readonly spreading: Pick<Spreading, 'passOn'>;
 };
 
 type Handler = (stream: Stream, connection: Connection) => void | Promise<void>;
 
 export type InboundStreams = {
   consensus(maxMessageBytes: number): Handler;
+  transactions: Handler;
   request(protocol: string, handler: RequestHandler): Handler;
-  /** Gossipsub asks before it forwards. */
-  validateBatch(source: PeerId, data: Uint8Array): BatchVerdict | Promise<BatchVerdict>;
 };
 
+/** What an answer costs its asker at least: looking it up has a price of its own. */
+const MIN_ANSWER_BYTES = 16 * 1024;
+
 export const createInboundStreams = (options: InboundStreamsOptions): InboundStreams => {
-  const { connected, counters, reportFault, requestTimeoutMs, onConsensus, onTransactions } = options;
+  const { connected, counters, reportFault, requestTimeoutMs, onConsensus, onTransactions, spreading } =
+    options;
+  /** One of each peer is read: so one batch of each is in work. */
+  const transactionStreams = new WeakMap<ConnectedPeer, Stream>();
 
   const overBudget = (stream: Stream, peerId: string): void => {
     counters.drop('requests', peerId);
@@ -47,10 +53,19 @@ export const createInboundStreams = (options: InboundStreamsOptions): InboundStr
     reportFault(peerId, 'flood', 'more requests than its budget');
   };
 
-  const judged = (peerId: string, verdict: BatchVerdict): BatchVerdict => {
-    if (verdict === 'reject')
-      reportFault(peerId, 'invalid', 'a batch with a transaction that no state makes valid');
-    return verdict;
+  const takeBatch = async ({ peer, budgets }: ConnectedPeer, data: Uint8Array): Promise<number> => {
+    let batch: Batch;
+    try {
+      batch = decodeBatch(data);
+    } catch (error) {
+      reportFault(peer.peerId, isCode(error, 'OVERSIZED') ? 'oversized' : 'malformed', errorMessage(error));
+      return 0;
+    }
+    const { fresh, isJunk, waitMs } = await onTransactions(peer, batch.transactions);
+    budgets.reading.uselessCpuMs.give(USES_MS.transaction * fresh.length);
+    if (isJunk) reportFault(peer.peerId, 'invalid', 'a batch with a transaction that no state makes valid');
+    else spreading.passOn(batch.holders, fresh);
+    return waitMs;
   };
 
   return {
@@ -67,15 +82,33 @@ export const createInboundStreams = (options: InboundStreamsOptions): InboundStr
       }
       attachInbox(stream, {
         maxMessageBytes,
-        messages: budgets.messages,
+        book: () => budgets.messages.spend(1),
         onMessage: (message) => {
           counters.message(peerId);
           onConsensus(peer, message);
+          return undefined;
         },
         onPaused: () => {
           budgets.reading.pauses++;
         },
         onFault: (fault, detail) => reportFault(peerId, fault, detail),
+      });
+    },
+
+    transactions: (stream, connection) => {
+      const entry = connected(connection.remotePeer.toString());
+      if (entry === null) return stream.abort(new Error('not connected'));
+      const { peer, budgets } = entry;
+      transactionStreams.get(entry)?.abort(new Error('replaced by a newer stream'));
+      transactionStreams.set(entry, stream);
+      attachInbox(stream, {
+        maxMessageBytes: MAX_BATCH_BYTES,
+        book: (sizeBytes) => Math.max(budgets.gossipMessages.spend(1), budgets.gossipBytes.spend(sizeBytes)),
+        onMessage: (message) => takeBatch(entry, message),
+        onPaused: () => {
+          budgets.reading.pauses++;
+        },
+        onFault: (fault, detail) => reportFault(peer.peerId, fault, detail),
       });
     },
 
@@ -98,31 +131,7 @@ export const createInboundStreams = (options: InboundStreamsOptions): InboundStr
       const turn = budgets.answers.enter();
       if (turn === null) return overBudget(stream, peer.peerId);
       const leave = await turn;
-      leave(stream.status === 'open' ? await serve() : 0);
-    },
-
-    validateBatch(source, data) {
-      const entry = connected(source.toString());
-      if (entry === null) return 'unread';
-      const { peer, budgets } = entry;
-      // no fault: a neighbour forwards what others wrote
-      if (!budgets.gossipMessages.take(1) || !budgets.gossipBytes.take(data.length)) {
-        counters.drop('gossip', peer.peerId);
-        return 'unread';
-      }
-      let transactions: Uint8Array[];
-      try {
-        transactions = decodeBatch(data);
-      } catch (error) {
-        reportFault(peer.peerId, isCode(error, 'OVERSIZED') ? 'oversized' : 'malformed', errorMessage(error));
-        return 'reject';
-      }
-      const verdict = onTransactions(peer, transactions);
-      if (verdict === undefined) return 'forward';
-      return verdict.then(
-        (found) => judged(peer.peerId, found),
-        () => 'ignore' as const,
-      );
+      leave(stream.status === 'open' ? Math.max(MIN_ANSWER_BYTES, await serve()) : 0);
     },
   };
 };

@@ -1,51 +1,66 @@
 /**
- * Consensus messages as they arrive from one peer: framed, budgeted, handed on.
+ * Messages as they arrive from one peer on one stream: framed, budgeted, handed on.
  *
- * Owns nothing beyond the stream. Invariants: no message above the cap is buffered; beyond the budget nothing is
- * decoded, the stream is not read, and what waits in it is bounded by the muxer's window, then waits at the sender;
- * whatever is wrong with the stream ends it and is reported once per message, never thrown.
+ * Owns nothing beyond the stream. Invariants: no message above the cap is buffered; beyond the budget, and while the
+ * message in hand is worked on, nothing is decoded, the stream is not read, and what waits in it is bounded by the
+ * muxer's window, then waits at the sender; whatever is wrong with the stream ends it and is reported once per message,
+ * never thrown.
  */
 import type { Stream } from '@libp2p/interface';
 import { createFrameDecoder, STOP } from '#node/network/frames.ts';
 import type { PeerFault } from '#node/network/network.ts';
 import { errorMessage, isCode } from '#node/network/networkError.ts';
 import { eventBytes } from '#node/network/streams.ts';
-import type { TokenBucket } from '#node/network/tokenBucket.ts';
 
 export type InboxOptions = {
   readonly maxMessageBytes: number;
-  readonly messages: TokenBucket;
-  readonly onMessage: (message: Uint8Array) => void;
+  /** Books a message on its sender. @returns milliseconds until the next may be read */
+  readonly book: (sizeBytes: number) => number;
+  /** What it promises has to come before the next message is read: milliseconds to wait beyond that. */
+  readonly onMessage: (message: Uint8Array) => Promise<number> | undefined;
   /** The peer sends more than its budget and waits. */
   readonly onPaused: () => void;
   readonly onFault: (fault: PeerFault, detail: string) => void;
 };
 
+const pass = (waitMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, waitMs).unref();
+  });
+
 export const attachInbox = (stream: Stream, options: InboxOptions): void => {
-  const { maxMessageBytes, messages, onMessage, onPaused, onFault } = options;
-  let waitMs = 0;
+  const { maxMessageBytes, book, onMessage, onPaused, onFault } = options;
+  let held = false;
+  let saidAll = false;
   /** Chunks that arrived before the pause took effect, oldest first. */
   const waiting: Uint8Array[] = [];
 
   const decoder = createFrameDecoder({ minBytes: 1, maxBytes: maxMessageBytes }, (message) => {
     if (stream.status !== 'open') return STOP; // an earlier message cost the peer its connection
-    waitMs = messages.spend(1);
-    onMessage(message);
-    return waitMs > 0 ? STOP : undefined;
+    const waitMs = book(message.length);
+    const work = onMessage(message);
+    if (waitMs === 0 && work === undefined) return undefined;
+    void hold(waitMs, work);
+    return STOP;
   });
 
-  const pause = (): void => {
-    onPaused();
-    stream.pause();
-    setTimeout(() => {
-      waitMs = 0;
-      readWaiting();
-      if (waitMs === 0 && isReadable(stream)) stream.resume();
-    }, waitMs).unref();
+  const hold = async (waitMs: number, work: Promise<number> | undefined): Promise<void> => {
+    held = true;
+    if (isReadable(stream)) stream.pause();
+    const longerMs = Math.max(waitMs, work === undefined ? 0 : await work);
+    if (longerMs > 0) {
+      onPaused();
+      await pass(longerMs);
+    }
+    held = false;
+    readWaiting();
+    if (held) return;
+    if (saidAll) closeOurSide(stream);
+    else if (isReadable(stream)) stream.resume();
   };
 
   const readWaiting = (): void => {
-    while (waiting.length > 0 && isReadable(stream)) {
+    while (waiting.length > 0 && !held && isReadable(stream)) {
       try {
         const rest = decoder.push(waiting.shift()!);
         if (rest.length > 0) waiting.unshift(rest);
@@ -54,23 +69,20 @@ export const attachInbox = (stream: Stream, options: InboxOptions): void => {
         onFault(isCode(error, 'OVERSIZED') ? 'oversized' : 'malformed', errorMessage(error));
         return;
       }
-      if (waitMs > 0 && isReadable(stream)) {
-        pause();
-        return;
-      }
     }
   };
 
   stream.addEventListener('message', (event) => {
     waiting.push(eventBytes(event));
-    if (waitMs === 0) readWaiting();
+    readWaiting();
   });
   stream.addEventListener('close', () => {
     waiting.length = 0;
   });
   stream.addEventListener('remoteCloseWrite', () => {
     // a sender that closes has said all it had; its half frame is dropped with the stream
-    if (waitMs === 0) closeOurSide(stream);
+    saidAll = true;
+    if (!held) closeOurSide(stream);
   });
 };
 

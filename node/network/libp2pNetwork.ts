@@ -1,5 +1,5 @@
 /**
- * The peer network on libp2p 3: TCP, noise, yamux, gossipsub for transactions, direct streams for consensus.
+ * The peer network on libp2p 3: TCP, noise, yamux, direct streams for consensus and for transactions.
  *
  * Owns the wiring of this folder's parts. A connection's life: the address gate and the gater let it come as far as
  * its handshake (links.ts); peerTable.ts announces the peer; only then are other protocols served
@@ -9,7 +9,7 @@
  */
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import type { Stream } from '@libp2p/interface';
-import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Libp2p } from 'libp2p';
 import { createAddressGate, plainAddress } from '#node/network/addressGate.ts';
@@ -19,12 +19,11 @@ import { createCounterBook, type NetworkCounters } from '#node/network/counters.
 import { createDefence } from '#node/network/defence.ts';
 import { createDialer, type DialResult } from '#node/network/dialer.ts';
 import { FORK_PLAN_HASH } from '#node/network/forkPlan.ts';
-import { gateHandler } from '#node/network/gatedRegistrar.ts';
-import { createBatcher } from '#node/network/gossip.ts';
+import { gateHandler } from '#node/network/gatedHandler.ts';
 import { HANDSHAKE_PROTOCOL } from '#node/network/handshake.ts';
 import { createInboundStreams } from '#node/network/inboundStreams.ts';
 import { createKeepAlive } from '#node/network/keepAlive.ts';
-import { createLibp2pNode, type Libp2pNode } from '#node/network/libp2pNode.ts';
+import { createLibp2pNode } from '#node/network/libp2pNode.ts';
 import { createLinks, MAX_CONNECTIONS_PER_PEER } from '#node/network/links.ts';
 import {
   type ConsensusHandler,
@@ -43,15 +42,19 @@ import {
   type NetworkTuning,
   PING_PROTOCOL,
   PROTOCOL_VERSION,
+  TRANSACTIONS_PROTOCOL,
   URGENT_MESSAGE_BYTES,
   URGENT_PROTOCOL,
+  useMs,
 } from '#node/network/networkOptions.ts';
 import { createOutbox, type Outbox } from '#node/network/outbox.ts';
 import { budgetName, createPeerBudgets } from '#node/network/peerBudgets.ts';
-import { createPeerTable, type PeerLines } from '#node/network/peerTable.ts';
+import { type ConnectedPeer, createPeerTable, type PeerLines } from '#node/network/peerTable.ts';
 import { createReadingTurns, threadCpuMs } from '#node/network/readingTurns.ts';
 import { ask, MAX_REQUESTS_AT_ONCE } from '#node/network/requests.ts';
 import { createSecurityLog } from '#node/network/securityLog.ts';
+import { createSpreading, type Neighbour } from '#node/network/spreading.ts';
+import { holderOf } from '#node/network/transactionBatch.ts';
 
 export type Libp2pNetwork = Network & {
   /** What others can dial, with the ports that were really bound. */
@@ -78,7 +81,6 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     peerId: localPeerId,
     signer,
   };
-  const topic = `/causeway/${domain.chainId}/${domain.genesisHash.slice(2, 18)}/transactions/1`;
   const nowMs = (): number => performance.now();
   const stopping = new AbortController();
   const requestHandlers = new Map<string, RequestHandler>();
@@ -89,8 +91,8 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   /** By a connection's timeline: gives back its place among those that have not shaken hands. */
   const entered = new WeakMap<object, () => void>();
   let consensusHandler: ConsensusHandler = () => {};
-  let transactionsHandler: TransactionsHandler = () => undefined;
-  let running: Libp2pNode | null = null;
+  let transactionsHandler: TransactionsHandler = async () => ({ fresh: [], isJunk: false, waitMs: 0 });
+  let running: Libp2p | null = null;
 
   const allowList = createAllowList(options.allowList, localPeerId, options.members ?? null);
   const counters = createCounterBook();
@@ -136,6 +138,22 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     return stream;
   };
 
+  /** Whoever does not take transactions loses them; whoever does not take votes, the connection. */
+  const createTransactionLine = (peerId: string): Outbox =>
+    createOutbox({
+      maxQueueBytes: tuning.transactionsQueueBytes,
+      stallMs: tuning.stallMs,
+      openStream: (signal) => openLine(peerId, TRANSACTIONS_PROTOCOL, signal),
+      onStalled: (reason) =>
+        log(
+          'debug',
+          'slow',
+          peerId,
+          { peerId, reason },
+          'peer does not read transactions, dropping what waits for it',
+        ),
+    });
+
   const createLine = (peerId: string, protocol: string, maxQueueBytes: number): Outbox =>
     createOutbox({
       maxQueueBytes,
@@ -159,17 +177,16 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     createLines: (peerId): PeerLines => ({
       urgent: createLine(peerId, URGENT_PROTOCOL, tuning.urgentQueueBytes),
       bulk: createLine(peerId, BULK_PROTOCOL, tuning.bulkQueueBytes),
+      transactions: createTransactionLine(peerId),
     }),
     budgetsOf,
-    onConnected: ({ peer, connections }) => {
+    onConnected: ({ peer }) => {
       logger.info({ peerId: peer.peerId, peer: peer.name, validator: peer.validator }, 'peer connected');
-      running?.announcer.connected(connections[0]!.remotePeer, connections[0]!);
       for (const listener of connectedListeners) notify(listener, peer);
     },
     onDisconnected: (peer) => {
       logger.info({ peerId: peer.peerId, peer: peer.name }, 'peer disconnected');
       roundTrips.delete(peer.peerId);
-      running?.announcer.disconnected(peerIdFromString(peer.peerId));
       for (const listener of disconnectedListeners) notify(listener, peer);
       dialer.lost(peer.peerId);
     },
@@ -220,7 +237,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
         target.address.includes('/p2p/') ? target.address : `${target.address}/p2p/${peerId}`,
       );
       const signal = AbortSignal.any([AbortSignal.timeout(tuning.dialTimeoutMs), stopping.signal]);
-      const connection = await running!.node.dial(address, { signal });
+      const connection = await running!.dial(address, { signal });
       return (await links.of(connection)?.result) ?? 'unreachable';
     } catch (error) {
       if (error instanceof Error && error.name === 'UnexpectedPeerError')
@@ -244,6 +261,16 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     banLeftMs: defence.banLeftMs,
   });
 
+  const neighbourOf = ({ holder, lines }: ConnectedPeer): Neighbour => ({
+    holder,
+    send: (batch) => lines.transactions.send(batch),
+  });
+  const spreading = createSpreading({
+    self: holderOf(localPeerId),
+    neighbours: () => table.all().map(neighbourOf),
+    nowMs,
+  });
+
   const inbound = createInboundStreams({
     connected: (peerId) => table.get(peerId),
     counters,
@@ -252,7 +279,15 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     onConsensus: (peer, message) => {
       notify(consensusHandler, peer, message);
     },
-    onTransactions: (peer, transactions) => notify(transactionsHandler, peer, transactions) ?? undefined,
+    onTransactions: async (peer, transactions) => {
+      try {
+        return await transactionsHandler(peer, transactions);
+      } catch (error) {
+        logger.error({ error: errorMessage(error) }, 'transactions of a peer were not taken');
+        return { fresh: [], isJunk: false, waitMs: 0 };
+      }
+    },
+    spreading,
   });
 
   const registerRequest = (node: Libp2p, protocol: string, handler: RequestHandler): Promise<void> =>
@@ -260,12 +295,6 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       maxInboundStreams: MAX_REQUESTS_AT_ONCE,
       maxOutboundStreams: 4 * MAX_REQUESTS_AT_ONCE,
     });
-
-  const batcher = createBatcher((batch) => {
-    running?.pubsub.publish(topic, batch).catch((error: unknown) => {
-      logger.debug({ error: errorMessage(error) }, 'a batch of transactions was not published');
-    });
-  });
 
   const keepAlive = createKeepAlive({
     intervalMs: tuning.pingIntervalMs,
@@ -319,34 +348,22 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   };
 
   let recheckTimer: NodeJS.Timeout | null = null;
-  const recheck = (): void => {
-    recheckMembers();
-    for (const { connections } of table.all()) {
-      const newest = connections.at(-1)!;
-      running?.announcer.connected(newest.remotePeer, newest);
-    }
-  };
-
   return {
     localPeerId,
     async start() {
       if (running !== null || stopping.signal.aborted)
         throw new NetworkError('BAD_OPTIONS', 'expected one start of a network, found a second');
-      running = await createLibp2pNode({
+      const node = await createLibp2pNode({
         privateKey,
         listen: options.listen,
         maxConnections:
           MAX_CONNECTIONS_PER_PEER * (options.allowList.length + MAX_PEER_IDS_PER_KEY * MAX_VALIDATORS),
         tcp: { gate, turns, onEntered: (timeline, leave) => entered.set(timeline, leave) },
         upgradeTimeoutMs: tuning.handshakeTimeoutMs,
-        topic,
-        gate: links.gate,
         denyDial: (peerId) => !links.mayDial(peerId),
         denyProven: links.denies,
-        validateBatch: (source, data) =>
-          source.toString() === localPeerId ? 'forward' : inbound.validateBatch(source, data),
       });
-      const { node, pubsub } = running;
+      running = node;
       node.addEventListener('connection:open', (event) => links.opened(event.detail));
       await node.handle(HANDSHAKE_PROTOCOL, links.onHandshakeStream, {
         maxInboundStreams: 1,
@@ -363,12 +380,12 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
         gateHandler(inbound.consensus(MAX_CONSENSUS_MESSAGE_BYTES), links.gate),
         lines,
       );
+      await node.handle(TRANSACTIONS_PROTOCOL, gateHandler(inbound.transactions, links.gate), lines);
       await registerRequest(node, PING_PROTOCOL, async () => new Uint8Array(0));
       for (const [protocol, handler] of requestHandlers) await registerRequest(node, protocol, handler);
       await node.start();
-      pubsub.subscribe(topic);
       keepAlive.start();
-      recheckTimer = setInterval(recheck, RECHECK_MS);
+      recheckTimer = setInterval(recheckMembers, RECHECK_MS);
       dialer.start();
       logger.info({ peerId: localPeerId, addresses: node.getMultiaddrs().map(String) }, 'network started');
     },
@@ -377,13 +394,13 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       stopping.abort(new NetworkError('STREAM', 'the network stops'));
       dialer.stop();
       keepAlive.stop();
-      batcher.stop();
+      spreading.stop();
       if (recheckTimer !== null) clearInterval(recheckTimer);
       table.stop();
       for (const { connection } of links.all()) connection.abort(new Error('the network stops'));
-      await running?.node.stop();
+      await running?.stop();
     },
-    addresses: () => running?.node.getMultiaddrs().map(String) ?? [],
+    addresses: () => running?.getMultiaddrs().map(String) ?? [],
     peers: () =>
       table.all().map(({ peer }) => {
         const roundTripMs = roundTrips.get(peer.peerId);
@@ -411,23 +428,32 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
           'NOT_CONNECTED',
           `expected ${peerId} to be connected, found it is not: ask another peer`,
         );
-      return ask(connection, protocol, request, {
+      const answer = await ask(connection, protocol, request, {
         timeoutMs: requestOptions.timeoutMs ?? tuning.requestTimeoutMs,
         maxAnswerBytes: requestOptions.maxAnswerBytes ?? MAX_CONSENSUS_MESSAGE_BYTES,
         signal: stopping.signal,
       });
+      table.get(peerId)?.budgets.reading.uselessCpuMs.give(useMs('answer', answer.length));
+      return answer;
     },
     handleRequest(protocol, handler) {
       if (requestHandlers.has(protocol))
         throw new NetworkError('BAD_OPTIONS', `expected one handler for ${protocol}, found a second`);
       requestHandlers.set(protocol, handler);
       if (running === null || stopping.signal.aborted) return;
-      registerRequest(running.node, protocol, handler).catch((error: unknown) =>
+      registerRequest(running, protocol, handler).catch((error: unknown) =>
         logger.error({ protocol, error: errorMessage(error) }, 'requests of this protocol are not served'),
       );
     },
     publishTransactions(transactions) {
-      batcher.add(transactions);
+      spreading.publish(transactions);
+    },
+    sendTransactions(peerId, transactions) {
+      const connected = table.get(peerId);
+      if (connected !== null) spreading.give(neighbourOf(connected), transactions);
+    },
+    reportUse(peerId, use, sizeBytes = 0) {
+      table.get(peerId)?.budgets.reading.uselessCpuMs.give(useMs(use, sizeBytes));
     },
     onTransactions(handler) {
       transactionsHandler = handler;

@@ -21,16 +21,18 @@ export type Peer = {
 export type PeerFault = 'malformed' | 'invalid' | 'oversized' | 'flood' | 'forbidden';
 
 export type ConsensusHandler = (peer: Peer, message: Uint8Array) => void;
-/**
- * What becomes of a batch: passed on to others; not passed on; neither, and held against its sender; not even looked
- * at, so that the same from somebody else still is.
- */
-export type BatchVerdict = 'forward' | 'ignore' | 'reject' | 'unread';
-/** @returns nothing to have the batch passed on at once */
-export type TransactionsHandler = (
-  peer: Peer,
-  transactions: readonly Uint8Array[],
-) => Promise<BatchVerdict> | undefined;
+/** What a batch was worth. */
+export type BatchOutcome = {
+  /** What was new here, in its order: others may lack it. */
+  readonly fresh: readonly Uint8Array[];
+  /** One of the transactions is none in any state: whoever sent it made it up. */
+  readonly isJunk: boolean;
+  /** How long nothing more of this peer can be taken. */
+  readonly waitMs: number;
+};
+export type TransactionsHandler = (peer: Peer, transactions: readonly Uint8Array[]) => Promise<BatchOutcome>;
+/** What a peer sent and we could use: reading it was not in vain. */
+export type PeerUse = 'vote' | 'proposal' | 'payload';
 /** @returns the answer's bytes; a throw answers nothing and closes the stream */
 export type RequestHandler = (peer: Peer, request: Uint8Array) => Promise<Uint8Array>;
 
@@ -58,8 +60,14 @@ export interface Network {
     options?: { timeoutMs?: number; maxAnswerBytes?: number },
   ): Promise<Uint8Array>;
   handleRequest(protocol: string, handler: RequestHandler): void;
+  /** To every peer, together with what else comes within a moment; what is new to them they pass on. */
   publishTransactions(transactions: readonly Uint8Array[]): void;
+  /** To one peer. */
+  sendTransactions(peerId: string, transactions: readonly Uint8Array[]): void;
+  /** One batch of a peer at a time: its next is read when this one is done. */
   onTransactions(handler: TransactionsHandler): void;
+  /** What this peer sent was of use, and reading it is not held against it. */
+  reportUse(peerId: string, use: PeerUse, sizeBytes?: number): void;
   /** Lowers the peer's score; too low means disconnect and a ban that expires. */
   reportFault(peerId: string, fault: PeerFault, detail: string): void;
 }

@@ -11,9 +11,10 @@ import type { PeerLimits } from '#node/network/peerBudgets.ts';
 import { DEFAULT_SCORE, type ScoreOptions } from '#node/network/peerScore.ts';
 import type { AllowedPeer } from '#node/network/peerTable.ts';
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const URGENT_PROTOCOL = '/causeway/consensus-urgent/1';
 export const BULK_PROTOCOL = '/causeway/consensus-bulk/1';
+export const TRANSACTIONS_PROTOCOL = '/causeway/transactions/1';
 export const PING_PROTOCOL = '/causeway/ping/1';
 /** Votes, proposals without their transactions and bitmaps are smaller, payloads mostly larger. */
 export const URGENT_MESSAGE_BYTES = 8 * 1024;
@@ -29,6 +30,7 @@ export type NetworkTuning = {
   readonly stallMs: number;
   readonly urgentQueueBytes: number;
   readonly bulkQueueBytes: number;
+  readonly transactionsQueueBytes: number;
   /** What an inbound or outbound connection may send before its handshake is done. */
   readonly beforeHandshakeBytes: number;
   /** Processor time for one peer at a stretch. */
@@ -40,6 +42,18 @@ export type NetworkTuning = {
 
 export const MIB = 1024 * 1024;
 
+/** What each thing of use may have cost to read, generously: milliseconds of processor time. */
+export const USES_MS = {
+  vote: 1,
+  proposal: 3,
+  payload: 3,
+  transaction: 0.2,
+  answer: 1,
+  per64Kib: 3,
+} as const;
+export const useMs = (use: keyof typeof USES_MS, sizeBytes = 0): number =>
+  USES_MS[use] + (USES_MS.per64Kib * sizeBytes) / (64 * 1024);
+
 export const DEFAULT_TUNING: NetworkTuning = {
   handshakeTimeoutMs: 5_000,
   dialTimeoutMs: 3_000,
@@ -50,6 +64,7 @@ export const DEFAULT_TUNING: NetworkTuning = {
   stallMs: 5_000,
   urgentQueueBytes: 4 * MIB,
   bulkQueueBytes: 16 * MIB,
+  transactionsQueueBytes: 4 * MIB,
   beforeHandshakeBytes: 256 * 1024,
   sliceMs: 2,
   addresses: DEFAULT_ADDRESS_LIMITS,
@@ -60,9 +75,11 @@ export const DEFAULT_TUNING: NetworkTuning = {
     bytes: { perSecond: 16 * MIB, burst: 48 * MIB },
     validatorCpuMs: { perSecond: 150, burst: 450 },
     fullNodeCpuMs: { perSecond: 75, burst: 300 },
+    validatorUselessCpuMs: { perSecond: 25, burst: 250 },
+    fullNodeUselessCpuMs: { perSecond: 20, burst: 200 },
     requests: { perSecond: 200, burst: 800 },
     pings: { perSecond: 10, burst: 40 },
-    answerBytes: { perSecond: 16 * MIB, burst: 64 * MIB },
+    answerBytes: { perSecond: 4 * MIB, burst: 64 * MIB },
     gossipMessages: { perSecond: 1_000, burst: 4_000 },
     gossipBytes: { perSecond: 4 * MIB, burst: 16 * MIB },
   },

@@ -18,10 +18,14 @@ export type PeerLimits = {
   /** Processor milliseconds that reading takes, for a validator; beyond them its sockets are not read. */
   readonly validatorCpuMs: Budget;
   readonly fullNodeCpuMs: Budget;
+  /** Of these, what may turn out to have been of no use. */
+  readonly validatorUselessCpuMs: Budget;
+  readonly fullNodeUselessCpuMs: Budget;
   readonly requests: Budget;
   /** Keep-alive requests, which must not wait behind others. */
   readonly pings: Budget;
   readonly answerBytes: Budget;
+  /** Batches of transactions; beyond them the stream is not read. */
   readonly gossipMessages: Budget;
   readonly gossipBytes: Budget;
 };
@@ -62,6 +66,7 @@ export const createPeerBudgets = (
       reading: turns.createAccount({
         bytes: limits.bytes,
         cpuMs: peer.validator === null ? limits.fullNodeCpuMs : limits.validatorCpuMs,
+        uselessCpuMs: peer.validator === null ? limits.fullNodeUselessCpuMs : limits.validatorUselessCpuMs,
       }),
     };
     byName.set(name, budgets);

@@ -11,6 +11,7 @@ import type { Address } from '#consensus/primitives.ts';
 import type { Peer } from '#node/network/network.ts';
 import type { Outbox } from '#node/network/outbox.ts';
 import type { PeerBudgets } from '#node/network/peerBudgets.ts';
+import { holderOf } from '#node/network/transactionBatch.ts';
 
 export type AllowedPeer = {
   readonly peerId: string;
@@ -24,10 +25,14 @@ export type PeerLines = {
   /** Small messages (votes) never wait behind large ones (payloads). */
   readonly urgent: Outbox;
   readonly bulk: Outbox;
+  /** Batches of transactions: what it does not take is lost, and nothing else. */
+  readonly transactions: Outbox;
 };
 
 export type ConnectedPeer = {
   readonly peer: Peer;
+  /** What it is called in a batch of transactions. */
+  readonly holder: number;
   readonly lines: PeerLines;
   readonly budgets: PeerBudgets;
   /** Oldest first; never empty. */
@@ -64,6 +69,7 @@ export const createPeerTable = (options: PeerTableOptions): PeerTable => {
     connected.delete(entry.peer.peerId);
     entry.lines.urgent.close();
     entry.lines.bulk.close();
+    entry.lines.transactions.close();
     onDisconnected(entry.peer);
   };
 
@@ -84,6 +90,7 @@ export const createPeerTable = (options: PeerTableOptions): PeerTable => {
         before.connections.push(connection);
         before.lines.urgent.reopen();
         before.lines.bulk.reopen();
+        before.lines.transactions.reopen();
         if (localPeerId < peerId) retireOlder(before);
         return;
       }
@@ -95,6 +102,7 @@ export const createPeerTable = (options: PeerTableOptions): PeerTable => {
       const peer = { peerId, name, validator };
       const entry: ConnectedPeer = {
         peer,
+        holder: holderOf(peerId),
         lines: createLines(peerId),
         budgets: budgetsOf(peer),
         connections: [connection],

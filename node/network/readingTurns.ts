@@ -6,18 +6,29 @@
  * whose budget is used up is not read again until the budget has recovered: what it sends waits in its own buffers,
  * and costs us nothing. One that took more than a slice lets the others go first.
  *
+ * Two budgets of processor time: what reading a peer may cost at all, and, much smaller, what reading it may cost for
+ * nothing. Whoever finds something of use in what was read (a vote that counts, a transaction that is new, an answer
+ * that was asked for) says so, and the second is refilled. So a peer that says nothing wrong and nothing useful at
+ * the highest rate is read for a fortieth of a second in each, and one that carries the load for as long as that takes.
+ *
  * Invariants: budgets belong to one sender and are never shared; until the handshake a connection has a small fixed
  * allowance, and ends when it is used up; at most the chunk in hand goes beyond a budget.
  */
 import type { MultiaddrConnection } from '@libp2p/interface';
 import { type Budget, createTokenBucket, type TokenBucket } from '#node/network/tokenBucket.ts';
 
-export type ReadingBudgets = { readonly bytes: Budget; readonly cpuMs: Budget };
+export type ReadingBudgets = {
+  readonly bytes: Budget;
+  readonly cpuMs: Budget;
+  readonly uselessCpuMs: Budget;
+};
 
 /** Shared by the connections of one peer, and by nobody else. */
 export type ReadingAccount = {
   readonly bytes: TokenBucket;
   readonly cpuMs: TokenBucket;
+  /** What reading may cost for nothing: refilled by whatever turned out to be of use. */
+  readonly uselessCpuMs: TokenBucket;
   /** How often the peer had to wait for its own budget. */
   pauses: number;
 };
@@ -80,9 +91,10 @@ export const createReadingTurns = (options: ReadingOptions): ReadingTurns => {
   };
 
   return {
-    createAccount: ({ bytes, cpuMs }) => ({
+    createAccount: ({ bytes, cpuMs, uselessCpuMs }) => ({
       bytes: createTokenBucket(bytes, nowMs),
       cpuMs: createTokenBucket(cpuMs, nowMs),
+      uselessCpuMs: createTokenBucket(uselessCpuMs, nowMs),
       pauses: 0,
     }),
 
@@ -100,7 +112,11 @@ export const createReadingTurns = (options: ReadingOptions): ReadingTurns => {
           if (allowance < 0) connection.abort(new Error('too many bytes before the handshake'));
           return;
         }
-        const waitMs = Math.max(account.bytes.spend(sizeBytes), account.cpuMs.spend(spentMs));
+        const waitMs = Math.max(
+          account.bytes.spend(sizeBytes),
+          account.cpuMs.spend(spentMs),
+          account.uselessCpuMs.spend(spentMs),
+        );
         if (waitMs > 0) {
           account.pauses++;
           onPaused?.(waitMs);

@@ -15,6 +15,7 @@ export const silent: Fault = {
       sendConsensus: () => undefined,
       broadcastConsensus: () => undefined,
       publishTransactions: () => undefined,
+      sendTransactions: () => undefined,
       handleRequest: (protocol) => network.handleRequest(protocol, refuse),
     }),
   }),

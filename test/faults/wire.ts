@@ -24,7 +24,9 @@ export const delegate = (network: Network, changes: Partial<Network>): Network =
   request: (peerId, protocol, request, options) => network.request(peerId, protocol, request, options),
   handleRequest: (protocol, handler) => network.handleRequest(protocol, handler),
   publishTransactions: (transactions) => network.publishTransactions(transactions),
+  sendTransactions: (peerId, transactions) => network.sendTransactions(peerId, transactions),
   onTransactions: (handler) => network.onTransactions(handler),
+  reportUse: (peerId, use, sizeBytes) => network.reportUse(peerId, use, sizeBytes),
   reportFault: (peerId, fault, detail) => network.reportFault(peerId, fault, detail),
   ...changes,
 });

@@ -22,21 +22,21 @@ import { CONSENSUS_REQUEST_PROTOCOL } from '#node/consensus/asking.ts';
 import { encodeRequest } from '#node/consensus/messages.ts';
 import { FORK_PLAN_HASH } from '#node/network/forkPlan.ts';
 import { encodeFrame } from '#node/network/frames.ts';
-import { encodeBatch } from '#node/network/gossip.ts';
 import { HANDSHAKE_PROTOCOL, performHandshake } from '#node/network/handshake.ts';
 import {
   BULK_PROTOCOL,
   DEFAULT_TUNING,
   PING_PROTOCOL,
   PROTOCOL_VERSION,
+  TRANSACTIONS_PROTOCOL,
   URGENT_PROTOCOL,
 } from '#node/network/networkOptions.ts';
 import { ask, MAX_ANSWER_BYTES } from '#node/network/requests.ts';
 import { createTokenBucket } from '#node/network/tokenBucket.ts';
+import { encodeBatch } from '#node/network/transactionBatch.ts';
 import { encodeBlockRequest, encodeHead } from '#node/sync/blockCodec.ts';
 import { BLOCKS_PROTOCOL, HEADERS_PROTOCOL } from '#node/sync/blockServer.ts';
 import { HEAD_PROTOCOL } from '#node/sync/heads.ts';
-import { GOSSIP_PROTOCOL, gossipRpc } from '#test/unit/node/network/gossipRpc.ts';
 import {
   filled,
   forgedVote,
@@ -217,12 +217,12 @@ const floodAsPeer = async (input: FloodInput, lives: number, legs: () => readonl
   await Promise.all(input.targets.flatMap((target) => times(lives, () => forEver(() => live(target)))));
 };
 
-/** Each batch is new to gossipsub, its transactions cost a recovery each. */
-const batchesOf = (transactions: readonly Uint8Array[], size: number, { domain }: FloodInput) => {
+/** Ever other ones, whose transactions cost a recovery each. */
+const batchesOf = (transactions: readonly Uint8Array[], size: number) => {
   let at = 0;
   return (): Uint8Array => {
     at = (at + size) % (transactions.length - size);
-    return gossipRpc(domain, encodeBatch(transactions.slice(at, at + size)));
+    return encodeFrame(encodeBatch([], transactions.slice(at, at + size)));
   };
 };
 
@@ -276,16 +276,14 @@ const loudGossip = (input: FloodInput): (() => readonly Leg[]) => {
   const recovering = batchesOf(
     times(2_048, () => junkTransaction(chainId, true)),
     500,
-    input,
   );
   const forged = batchesOf(
     times(600, () => junkTransaction(chainId, false)),
     500,
-    input,
   );
   return () => [
-    pourCounted(input, GOSSIP_PROTOCOL, 'gossiped transactions', 500, recovering),
-    ...sometimes(0.3, pourCounted(input, GOSSIP_PROTOCOL, 'forged transactions', 500, forged)),
+    pourCounted(input, TRANSACTIONS_PROTOCOL, 'gossiped transactions', 500, recovering),
+    ...sometimes(0.3, pourCounted(input, TRANSACTIONS_PROTOCOL, 'forged transactions', 500, forged)),
   ];
 };
 
@@ -385,10 +383,9 @@ const quietGossip = (input: FloodInput): Leg => {
   const batch = batchesOf(
     times(1_024, () => junkTransaction(input.domain.chainId, true)),
     ADMISSIBLE_BATCH,
-    input,
   );
   return async (connection) => {
-    const stream = await openStream(connection, GOSSIP_PROTOCOL);
+    const stream = await openStream(connection, TRANSACTIONS_PROTOCOL);
     await atRate(connection, SHARE * budgets.gossipMessages.perSecond, () => {
       if (stream.status !== 'open' || stream.writableNeedsDrain) return;
       stream.send(batch());

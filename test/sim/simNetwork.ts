@@ -251,6 +251,8 @@ export class SimNetwork implements Network {
     this.handlers.set(protocol, handler);
   }
   publishTransactions(): void {}
+  sendTransactions(): void {}
+  reportUse(): void {}
   onTransactions(): void {}
   reportFault(peerId: string, fault: PeerFault, detail: string): void {
     if (this.process.isAlive) this.#hub.ports.watch.onFault(this.process, peerId, fault, detail);

@@ -29,7 +29,7 @@ const RULES: readonly (readonly [RegExp, string])[] = [
     'execution',
   ],
   [/@ethereumjs\/(vm|evm|statemanager)\//, 'execution'],
-  [/node\/mempool\/gossip\.ts|node\/network\/gossip\.ts|@libp2p\/gossipsub|gossipsub/, 'gossip'],
+  [/node\/mempool\/gossip\.ts|node\/network\/(spreading|transactionBatch)\.ts/, 'gossip'],
   [/node\/mempool\//, 'admission'],
   [/node\/rpc\/|fastify|\/ws\/|light-my-request|find-my-way|avvio/, 'rpc'],
   [/node\/network\/|libp2p|chainsafe|multiformats|yamux|uint8array|it-/, 'network'],

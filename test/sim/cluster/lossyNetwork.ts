@@ -131,6 +131,8 @@ export class LossyNetwork implements Network {
     this.handlers.set(protocol, handler);
   }
   publishTransactions(): void {}
+  sendTransactions(): void {}
+  reportUse(): void {}
   onTransactions(): void {}
   reportFault(peerId: string, fault: PeerFault, detail: string): void {
     this.#hub.faults.push({ by: this.localPeerId, peerId, fault, detail });

@@ -12,7 +12,7 @@ const SET = createValidatorSet(KEYS.map(({ address }) => ({ address, power: 1n }
 const PEER: Peer = { peerId: 'p1', name: 'one', validator: KEYS[1]!.address };
 
 const setUp = () => {
-  const position = { height: 5n, round: 0, set: SET, decided: false };
+  const position = { height: 5n, round: 0, set: SET, decided: false, wantsPayload: false };
   const votes: SignedVote[] = [];
   const proposals: unknown[] = [];
   const behind: bigint[] = [];
@@ -20,16 +20,20 @@ const setUp = () => {
   const evidence: unknown[] = [];
   const late: unknown[] = [];
   const faults: string[] = [];
+  const uses: string[] = [];
   const clock = new VirtualClock(0);
   const intake = new Intake(
     DOMAIN,
-    { reportFault: (peerId, fault) => void faults.push(`${peerId} ${fault}`) },
+    {
+      reportFault: (peerId, fault) => void faults.push(`${peerId} ${fault}`),
+      reportUse: (peerId, use) => void uses.push(`${peerId} ${use}`),
+    },
     clock,
     {
       position: () => position,
       onVote: (vote) => votes.push(vote),
       onProposal: (proposal) => proposals.push(proposal),
-      onPayload: () => undefined,
+      onPayload: () => position.wantsPayload,
       onCertificate: (certificate) => certificates.push(certificate),
       onSummary: () => undefined,
       onBehind: (_peer, height) => behind.push(height),
@@ -38,7 +42,7 @@ const setUp = () => {
       onLateCertificate: (_peer, certificate) => late.push(certificate),
     },
   );
-  return { position, votes, proposals, behind, certificates, evidence, late, faults, clock, intake };
+  return { position, votes, proposals, behind, certificates, evidence, late, faults, uses, clock, intake };
 };
 
 const prevote = (height: bigint, round: number, index = 1) =>
@@ -172,4 +176,50 @@ test('the buffer for the next height is bounded for each peer in messages and by
   });
   for (let count = 0; count < 3; count++) future.add(PEER, 6n, payload);
   expect(future.take(6n)).toHaveLength(1);
+});
+
+describe('what reading a peer was worth', () => {
+  test('the first vote of each kind, author and round counts, whoever brings it; others of it do not', () => {
+    const { intake, uses, votes } = setUp();
+    intake.receive(PEER, prevote(5n, 0));
+    intake.receive(PEER, prevote(5n, 0));
+    const other = encodeMessage({
+      type: 'vote',
+      vote: signedVote({ type: 'prevote', height: 5n, round: 0, valueId: hashOf(77) }, 1, hashOf(78)),
+    });
+    intake.receive(PEER, other);
+    expect([votes.length, uses]).toEqual([2, ['p1 vote']]);
+    intake.receive(PEER, prevote(5n, 0, 2));
+    intake.receive(PEER, prevote(5n, 1));
+    expect(uses).toEqual(['p1 vote', 'p1 vote', 'p1 vote']);
+  });
+
+  test('votes for rounds far ahead and for other heights do not', () => {
+    const { intake, uses } = setUp();
+    for (let round = 2; round < 60; round++) intake.receive(PEER, prevote(5n, round));
+    for (const height of [4n, 6n, 7n]) intake.receive(PEER, prevote(height, 0));
+    expect(uses).toEqual([]);
+  });
+
+  test('a round that begins does not make the same votes count again, a height does', () => {
+    const { intake, uses, position } = setUp();
+    intake.receive(PEER, prevote(5n, 0));
+    intake.enterRound();
+    intake.receive(PEER, prevote(5n, 0));
+    expect(uses).toHaveLength(1);
+    position.height = 6n;
+    intake.enterHeight(6n);
+    intake.receive(PEER, prevote(6n, 0));
+    expect(uses).toHaveLength(2);
+  });
+
+  test('a payload counts when it was waited for', () => {
+    const { intake, uses, position } = setUp();
+    const message = encodeMessage({ type: 'payload', height: 5n, payload: PAYLOAD });
+    intake.receive(PEER, message);
+    expect(uses).toEqual([]);
+    position.wantsPayload = true;
+    intake.receive(PEER, message);
+    expect(uses).toEqual(['p1 payload']);
+  });
 });

@@ -21,6 +21,8 @@ test('a client’s transaction reaches the pools of all nodes, and only its own 
     let published = 0;
     const gossip = connectPoolToNetwork(pool, {
       onTransactions: (handler) => network.onTransactions(handler),
+      onPeerConnected: (listener) => network.onPeerConnected(listener),
+      sendTransactions: (peerId, transactions) => network.sendTransactions(peerId, transactions),
       publishTransactions: (transactions) => {
         published++;
         network.publishTransactions(transactions);

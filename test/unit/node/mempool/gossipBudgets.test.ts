@@ -1,14 +1,13 @@
-/** What a gossiping neighbour may cost: the real pool and the real gossip, a network that only hands batches over. */
+/** What a peer that sends transactions may cost: the real pool and the real gossip, a network that only hands over. */
 import type { Address } from '#consensus/primitives.ts';
 import {
   ADMISSION_BUDGET,
+  ADMIT_AT_ONCE,
   connectPoolToNetwork,
-  MAX_WAITING_BYTES,
-  MAX_WAITING_BYTES_PER_PEER,
-  MAX_WAITING_PER_PEER,
-  REPEAT_BUDGET,
+  REFUSED_COST,
+  WELCOME_BYTES,
 } from '#node/mempool/gossip.ts';
-import type { BatchVerdict, Peer, TransactionsHandler } from '#node/network/network.ts';
+import type { Peer, TransactionsHandler } from '#node/network/network.ts';
 import {
   type Account,
   createAccount,
@@ -35,7 +34,9 @@ const start = (...accounts: readonly Account[]) => {
   for (const account of accounts) state.set(account, {});
   const pool = createTestPool(state);
   const asked: Uint8Array[] = [];
+  const given: { to: string; transactions: readonly Uint8Array[] }[] = [];
   let handler: TransactionsHandler | null = null;
+  let connected: (peer: Peer) => void = () => undefined;
   let nowMs = 0;
   const gossip = connectPoolToNetwork(
     {
@@ -46,10 +47,15 @@ const start = (...accounts: readonly Account[]) => {
       },
     },
     {
-      onTransactions: (given) => {
-        handler = given;
+      onTransactions: (found) => {
+        handler = found;
       },
-      publishTransactions: () => undefined,
+      onPeerConnected: (listener) => {
+        connected = listener;
+        return () => undefined;
+      },
+      publishTransactions: (transactions) => given.push({ to: 'everybody', transactions }),
+      sendTransactions: (to, transactions) => given.push({ to, transactions }),
     },
     () => nowMs,
   );
@@ -61,8 +67,9 @@ const start = (...accounts: readonly Account[]) => {
     pool,
     gossip,
     asked,
-    deliver: async (from: Peer, batch: readonly Uint8Array[]): Promise<BatchVerdict> =>
-      (await handler!(from, batch))!,
+    given,
+    connect: (from: Peer) => connected(from),
+    deliver: (from: Peer, batch: readonly Uint8Array[]) => handler!(from, batch),
     pass: (ms: number) => {
       nowMs += ms;
     },
@@ -77,123 +84,94 @@ const repeated = (raw: Uint8Array, count: number): Uint8Array[] => Array.from({ 
 const transfers = (account: Account, count: number): Uint8Array[] =>
   Array.from({ length: count }, (_, nonce) => transfer(account, { nonce: BigInt(nonce) }));
 
-test('an honest peer’s transactions are admitted within two turns while a flooder’s queue is full', async () => {
+test('an honest peer’s transactions are admitted within two turns while a flooder’s batch is in work', async () => {
   const { deliver, asked, gossip, pool } = start(alice, bob);
-  const spam = transfer(bob);
-  const batches = Array.from({ length: MAX_WAITING_PER_PEER / 512 }, () =>
-    deliver(flooder, repeated(spam, 512)),
-  );
-  // one turn of it is under way already
-  expect(await deliver(flooder, repeated(spam, 32))).toBe('unread');
-  expect(gossip.counters().waiting).toBeGreaterThan(MAX_WAITING_PER_PEER - 64);
+  const flood = deliver(flooder, repeated(transfer(bob), 1_000));
+  expect(gossip.waiting()).toBe(1_000);
   const mine = transfers(alice, 10);
   const before = asked.length;
-  expect(await deliver(honest, mine)).toBe('forward');
-  expect(asked.length - before - mine.length).toBeLessThanOrEqual(2 * 16);
+  expect((await deliver(honest, mine)).fresh).toEqual(mine);
+  expect(asked.length - before - mine.length).toBeLessThanOrEqual(2 * ADMIT_AT_ONCE);
   expect(mine.every((raw) => pool.get(hashOf(raw)) !== null)).toBe(true);
-  await Promise.all(batches);
+  await flood;
+  expect(gossip.waiting()).toBe(0);
 });
 
-test('a flooder’s full queue does not grow, in transactions or in bytes', async () => {
-  const { deliver, gossip } = start(bob);
-  const spam = transfer(bob);
-  void deliver(flooder, repeated(spam, MAX_WAITING_PER_PEER));
-  expect(await deliver(flooder, repeated(spam, 32))).toBe('unread');
-  const large = new Uint8Array(100 * 1024).fill(1);
-  const other = peer('other');
-  const many = Math.floor(MAX_WAITING_BYTES_PER_PEER / large.length);
-  void deliver(other, repeated(large, many));
-  expect(await deliver(other, [large])).toBe('unread');
-  expect(gossip.counters().dropped).toBe(33);
+test('only what was new is given back to be passed on, in its order', async () => {
+  const { deliver } = start(alice, bob);
+  const [first, second, third] = transfers(alice, 3) as [Uint8Array, Uint8Array, Uint8Array];
+  await deliver(honest, [second]);
+  expect(await deliver(flooder, [third, second, first, first, ...transfers(poor, 2)])).toMatchObject({
+    fresh: [third, first],
+    isJunk: false,
+  });
 });
 
-test('a peer with nothing waiting is admitted for while others have filled all the room there is', async () => {
-  const { deliver, pool } = start(alice, bob);
-  const large = transfer(bob, { data: new Uint8Array(100 * 1024), gas: 5_000_000n });
-  const each = Math.floor(MAX_WAITING_BYTES_PER_PEER / large.length);
-  const batches: Promise<BatchVerdict>[] = [];
-  for (let left = Math.floor(MAX_WAITING_BYTES / large.length); left > 0; left -= each)
-    batches.push(deliver(peer(`flooder ${left}`), repeated(large, Math.min(left, each))));
-  const mine = transfer(alice, { data: new Uint8Array(100 * 1024), gas: 5_000_000n });
-  expect(await deliver(honest, [mine])).toBe('forward');
-  expect(pool.get(hashOf(mine))).not.toBeNull();
-  await Promise.all(batches);
-});
-
-test('a peer over its budget is dropped for without being asked about, and again later not', async () => {
-  const { deliver, asked, pass } = start(bob);
+test('a peer beyond its budget has to wait until what it took is there again', async () => {
+  const { deliver, pass } = start(bob);
   const spam = repeated(transfer(bob), 1_000);
-  for (let sent = 0; sent < ADMISSION_BUDGET.burst; sent += spam.length) await deliver(flooder, spam);
-  const before = asked.length;
-  expect(await deliver(flooder, spam)).toBe('unread');
-  expect(asked.length).toBe(before);
+  for (let sent = 0; sent < ADMISSION_BUDGET.burst; sent += spam.length)
+    expect((await deliver(flooder, spam)).waitMs).toBe(0);
+  expect((await deliver(flooder, spam)).waitMs).toBe((1_000 * 1_000) / ADMISSION_BUDGET.perSecond);
+  expect((await deliver(honest, spam)).waitMs).toBe(0);
   pass(1_000);
-  await deliver(flooder, spam);
-  expect(asked.length).toBe(before + spam.length);
+  expect((await deliver(flooder, spam)).waitMs).toBe(0);
 });
 
 test('a refused transaction costs as much as eight', async () => {
-  const { deliver, asked } = start();
+  const { deliver } = start();
   const batch = transfers(poor, 20);
-  while ((await deliver(flooder, batch)) !== 'unread');
-  expect(asked.length).toBeGreaterThanOrEqual(ADMISSION_BUDGET.burst / 8);
-  expect(asked.length).toBeLessThanOrEqual(ADMISSION_BUDGET.burst / 8 + batch.length);
+  let sent = 0;
+  while ((await deliver(flooder, batch)).waitMs === 0) sent += batch.length;
+  const affordable = ADMISSION_BUDGET.burst / REFUSED_COST;
+  expect(sent).toBeLessThanOrEqual(affordable);
+  expect(sent).toBeGreaterThan(affordable - 2 * batch.length);
 });
 
 test('the PeerIds of one consensus key share one budget', async () => {
   const { deliver } = start(bob);
-  const spam = transfer(bob);
-  void deliver(peer('first', bob.address), repeated(spam, MAX_WAITING_PER_PEER));
-  expect(await deliver(peer('second', bob.address), repeated(spam, 32))).toBe('unread');
+  const spam = repeated(transfer(bob), ADMISSION_BUDGET.burst / 2);
+  await deliver(peer('first', bob.address), spam);
+  await deliver(peer('first', bob.address), spam);
+  expect((await deliver(peer('second', bob.address), spam)).waitMs).toBeGreaterThan(0);
 });
 
 test('one forged transaction ends its batch, and nothing after it is recovered', async () => {
   const { deliver, asked, gossip } = start(alice);
   const elsewhere = transfer(alice, { chainId: 1n });
-  expect(await deliver(flooder, [elsewhere, ...repeated(transfer(alice), 500)])).toBe('reject');
-  expect(asked.length).toBeLessThanOrEqual(16);
-  expect(gossip.counters().waiting).toBe(0);
+  expect(await deliver(flooder, [elsewhere, ...repeated(transfer(alice), 500)])).toMatchObject({
+    isJunk: true,
+  });
+  expect(asked.length).toBeLessThanOrEqual(ADMIT_AT_ONCE);
+  expect(gossip.waiting()).toBe(0);
 });
 
-describe('what is forwarded costs us at our neighbours', () => {
-  test('a flooder makes us repeat no more than its share, and what is new goes on', async () => {
-    const { deliver, pass } = start(alice, bob);
-    const known = transfer(bob);
-    expect(await deliver(honest, [known])).toBe('forward');
-    let forwarded = 0;
-    for (let i = 0; i < 7; i++)
-      if ((await deliver(flooder, repeated(known, 1_000))) === 'forward') forwarded += 1_000;
-    expect(forwarded).toBeLessThanOrEqual(REPEAT_BUDGET.burst);
-    expect(forwarded).toBeGreaterThan(0);
-    const fresh = transfers(alice, 3);
-    expect(await deliver(flooder, [fresh[0]!])).toBe('forward');
-    // another peer's announcement is repeated all the same
-    expect(await deliver(honest, [known])).toBe('forward');
-    pass(1_000);
-    expect(await deliver(flooder, repeated(known, REPEAT_BUDGET.perSecond))).toBe('forward');
-    expect(await deliver(flooder, repeated(known, 1_000))).toBe('ignore');
+describe('what is announced', () => {
+  test('a client’s own goes to everybody, a peer’s to nobody from here', async () => {
+    const { pool, deliver, given } = start(alice, bob);
+    const mine = transfer(alice);
+    await pool.add(mine, 'local');
+    await deliver(honest, [transfer(bob)]);
+    expect(given).toEqual([{ to: 'everybody', transactions: [mine] }]);
   });
 
-  test('all flooders together leave half of an admission budget', async () => {
-    const { deliver } = start(bob);
-    const known = transfer(bob);
-    await deliver(honest, [known]);
-    let forwarded = 0;
-    for (let i = 0; i < 10; i++)
-      for (let j = 0; j < 3; j++)
-        if ((await deliver(peer(`flooder ${i}`), repeated(known, 1_000))) === 'forward') forwarded += 1_000;
-    expect(forwarded).toBeLessThanOrEqual(ADMISSION_BUDGET.burst / 2);
-  });
-
-  test('refused transactions count eight, and a batch that is mostly refused is not forwarded', async () => {
-    const { deliver } = start(bob);
-    const known = transfer(bob);
-    await deliver(honest, [known]);
-    const refused = transfers(poor, 60);
-    expect(await deliver(flooder, [known, ...refused.slice(0, 2)])).toBe('ignore');
-    const half = [...refused, ...repeated(known, 60)];
-    let forwarded = 0;
-    for (let i = 0; i < 8; i++) if ((await deliver(flooder, half)) === 'forward') forwarded++;
-    expect(forwarded).toBe(Math.floor(REPEAT_BUDGET.burst / (60 + 8 * 60)));
+  test('a peer that connects is given what waits, whoever sent it, within a bound', async () => {
+    const { pool, deliver, connect, given } = start(alice, bob);
+    connect(honest);
+    expect(given).toEqual([]);
+    const mine = transfer(alice);
+    const theirs = transfer(bob);
+    await deliver(flooder, [theirs]);
+    await pool.add(mine, 'local');
+    given.length = 0;
+    connect(honest);
+    expect(given).toEqual([{ to: 'honest', transactions: [theirs, mine] }]);
+    for (let nonce = 1n; nonce < 8n; nonce++)
+      await pool.add(transfer(alice, { nonce, data: new Uint8Array(100 * 1024), gas: 5_000_000n }), 'local');
+    given.length = 0;
+    connect(honest);
+    const bytes = given[0]!.transactions.reduce((sum, raw) => sum + raw.length, 0);
+    expect(bytes).toBeLessThanOrEqual(WELCOME_BYTES);
+    expect(bytes).toBeGreaterThan(WELCOME_BYTES - 110 * 1024);
   });
 });

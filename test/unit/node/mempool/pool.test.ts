@@ -436,8 +436,8 @@ describe('work per transaction', () => {
     await pool.add(mine, 'gossip');
     expect(admitted).toEqual([mine, theirs].map(hashOf));
     expect(local).toEqual([hashOf(mine)]);
-    expect(pool.waitingLocals(0, 10_000).map(hashOf)).toEqual([hashOf(mine)]);
-    expect(pool.waitingLocals(0, 10)).toEqual([]);
+    expect(pool.waiting({ localSinceMs: 0, maxBytes: 10_000 }).map(hashOf)).toEqual([hashOf(mine)]);
+    expect(pool.waiting({ localSinceMs: 0, maxBytes: 10 })).toEqual([]);
     const account: Account = alice;
     expect(pool.get(hashOf(mine))).toMatchObject({ sender: account.address, nonce: 0n, gasLimit: 21_000n });
   });

@@ -279,6 +279,33 @@ describe('a connected peer that floods is not read', () => {
     await until(() => node.network.counters().peers[three.peerId]!.messages >= 50);
   });
 
+  test.each([
+    ['useless messages are read for a small part of that time alone', false],
+    ['messages that turn out to be of use are read on', true],
+  ])('%s', async (_what, areOfUse) => {
+    const { node, peer, connection } = await begin({ validatorUselessCpuMs: { perSecond: 1, burst: 200 } });
+    let heard = 0;
+    node.network.onConsensus((from) => {
+      if (from.peerId !== two.peerId) return;
+      heard++;
+      const end = process.threadCpuUsage().user + 4_000;
+      while (process.threadCpuUsage().user < end);
+      if (areOfUse) node.network.reportUse(from.peerId, 'payload', 512 * 1024);
+    });
+    const stream = await peer.open(connection, URGENT_PROTOCOL);
+    const message = encodeFrame(new Uint8Array(4_000).fill(1));
+    if (areOfUse) {
+      for (let i = 0; i < 45; i++) stream.send(message);
+      await until(() => heard === 45);
+    } else await fill(stream, message);
+    const { pauses, messages } = node.network.counters().peers[two.peerId]!;
+    expect(pauses > 0).toBe(!areOfUse);
+    // a budget of 50, and what one chunk of the socket holds
+    if (!areOfUse) expect(messages).toBeLessThanOrEqual(80);
+    for (let i = 0; i < 50; i++) honestNode.network.broadcastConsensus(text(`vote ${i}`));
+    await until(() => node.network.counters().peers[three.peerId]!.messages >= 50);
+  });
+
   test('requests beyond what is answered at once wait, those beyond the queue are refused', async () => {
     const { node, peer, connection } = await begin({});
     let answering = 0;

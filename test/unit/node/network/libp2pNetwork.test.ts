@@ -1,5 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr';
-import { URGENT_MESSAGE_BYTES } from '#node/network/networkOptions.ts';
+import { PROTOCOL_VERSION, URGENT_MESSAGE_BYTES } from '#node/network/networkOptions.ts';
 import { DEFAULT_SCORE } from '#node/network/peerScore.ts';
 import {
   createCluster,
@@ -59,7 +59,7 @@ describe('handshake', () => {
     ['genesis hash', { domain: { chainId: 42424n, genesisHash: hashOf('other') } }, 'expected genesis hash'],
     ['chain id', { domain: { chainId: 1n, genesisHash: hashOf('genesis') } }, 'expected chain id'],
     ['fork plan', { forkPlanHash: hashOf('fork') }, 'expected fork plan'],
-    ['protocol version', { protocolVersion: 2 }, 'expected protocol version'],
+    ['protocol version', { protocolVersion: PROTOCOL_VERSION + 1 }, 'expected protocol version'],
   ])('another %s is refused and named by both', async (what, overrides, message) => {
     const a = await cluster.start(one, [one, two]);
     const b = await cluster.start(two, [one, two], [a], overrides);
@@ -273,13 +273,9 @@ describe('gossip', () => {
     const c = await cluster.start(three, [one, two, three], [b]);
     await Promise.all([a.connected(two.peerId), c.connected(two.peerId)]);
     const raw = text('a transaction');
-    const publish = (): void => a.network.publishTransactions([raw, text('another')]);
-    publish();
-    // the mesh forms at a heartbeat; the pool announces again as this does
-    const timer = setInterval(publish, 300);
-    await c.transaction(raw);
-    clearInterval(timer);
-    await c.transaction(text('another'));
+    a.network.publishTransactions([raw]);
+    a.network.publishTransactions([text('another')]);
+    await Promise.all([c.transaction(raw), c.transaction(text('another'))]);
     expect(c.network.peers().map(({ peerId }) => peerId)).toEqual([two.peerId]);
   });
 });

@@ -87,6 +87,8 @@ export type TestNode = {
   readonly messages: { from: string; bytes: Uint8Array }[];
   message(matches: (bytes: Uint8Array) => boolean): Promise<{ from: string; bytes: Uint8Array }>;
   readonly transactions: Uint8Array[];
+  /** For a handler of the test's own: `transaction` sees what it was given. */
+  arrived(raw: Uint8Array): void;
   transaction(raw: Uint8Array): Promise<void>;
 };
 
@@ -164,9 +166,11 @@ const observe = (identity: Identity, network: Libp2pNetwork, logger: CapturedLog
     messages.push({ from: peer.peerId, bytes });
     changed();
   });
-  network.onTransactions((_peer, batch) => {
-    transactions.push(...batch);
+  network.onTransactions(async (_peer, batch) => {
+    const fresh = batch.filter((raw) => !transactions.some((known) => sameBytes(raw, known)));
+    transactions.push(...fresh);
     changed();
+    return { fresh, isJunk: false, waitMs: 0 };
   });
   return {
     identity,
@@ -175,6 +179,10 @@ const observe = (identity: Identity, network: Libp2pNetwork, logger: CapturedLog
     events,
     messages,
     transactions,
+    arrived: (raw) => {
+      transactions.push(raw);
+      changed();
+    },
     connected: (peerId) => until(() => network.peers().find((peer) => peer.peerId === peerId)),
     disconnected: (peerId) =>
       until(() =>

@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import { createDialer, type DialResult, REDIAL_MS, REFUSED_REDIAL_MS } from '#node/network/dialer.ts';
 import { createFrameDecoder, encodeFrame, frameHeader } from '#node/network/frames.ts';
-import { decodeBatch, encodeBatch, MAX_BATCH_BYTES, MAX_BATCH_TRANSACTIONS } from '#node/network/gossip.ts';
-import { NetworkError } from '#node/network/networkError.ts';
 import { createPeerScores, DEFAULT_SCORE } from '#node/network/peerScore.ts';
 import { createTokenBucket } from '#node/network/tokenBucket.ts';
 
@@ -39,38 +37,6 @@ describe('frames', () => {
   });
 });
 
-describe('transaction batches', () => {
-  test('survive the wire, and equal ones differ', () => {
-    const batch = [Uint8Array.of(1), new Uint8Array(1_000).fill(2)];
-    expect(decodeBatch(encodeBatch(batch))).toEqual(batch);
-    expect(encodeBatch(batch)).not.toEqual(encodeBatch(batch));
-  });
-
-  test.each([
-    ['too large', new Uint8Array(MAX_BATCH_BYTES + 1)],
-    ['empty', new Uint8Array(8)],
-    ['shorter than its salt', new Uint8Array(3)],
-    ['an empty transaction', new Uint8Array(12)],
-    ['cut in a length', new Uint8Array(10)],
-    ['cut in a transaction', encodeBatch([Uint8Array.of(1, 2, 3)]).subarray(0, 14)],
-    ['too many', encodeBatch(Array.from({ length: MAX_BATCH_TRANSACTIONS + 1 }, () => Uint8Array.of(1)))],
-  ])('%s is refused', (_what, bytes) => {
-    expect(() => decodeBatch(bytes)).toThrow(NetworkError);
-  });
-
-  test('any bytes are decoded or refused with the typed error', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
-        try {
-          return decodeBatch(bytes).length > 0;
-        } catch (error) {
-          return error instanceof NetworkError;
-        }
-      }),
-    );
-  });
-});
-
 test('a token bucket gives its burst, then its rate, and nothing for more than is there', () => {
   let now = 0;
   const bucket = createTokenBucket({ perSecond: 10, burst: 5 }, () => now);
@@ -78,6 +44,15 @@ test('a token bucket gives its burst, then its rate, and nothing for more than i
   now = 100;
   expect([bucket.take(1), bucket.take(1)]).toEqual([true, false]);
   now = 1_000_000;
+  expect([bucket.take(6), bucket.take(5)]).toEqual([false, true]);
+});
+
+test('what a token bucket is given shortens a debt, and never goes beyond its burst', () => {
+  const bucket = createTokenBucket({ perSecond: 10, burst: 5 }, () => 0);
+  expect(bucket.spend(8)).toBe(300);
+  bucket.give(2);
+  expect(bucket.spend(0)).toBe(100);
+  bucket.give(100);
   expect([bucket.take(6), bucket.take(5)]).toEqual([false, true]);
 });
 
