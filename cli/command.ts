@@ -93,6 +93,7 @@ const addCommand = (
 const GROUPS: Readonly<Record<string, string>> = {
   devnet: 'a whole network on this machine: L1, four validators, three relayers',
   genesis: 'what everyone agrees on before block 0',
+  ceremony: 'members who trust nobody’s machine make that genesis together',
   key: 'signing keys and node identities',
   node: 'a validator or full node',
   relayer: 'a relayer with its own full node',

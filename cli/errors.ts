@@ -56,6 +56,8 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   EACCES: EXIT.denied,
   EPERM: EXIT.denied,
   WRONG_PASSPHRASE: EXIT.denied,
+  WRONG_WORDS: EXIT.denied,
+  BAD_PLAN: EXIT.config,
   NOT_PERMITTED: EXIT.denied,
   REFUSED: EXIT.denied,
   REVERTED: EXIT.denied,
@@ -82,6 +84,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
 const BY_CLASS: Readonly<Record<string, ExitCode>> = {
   GenesisError: EXIT.config,
   KeyError: EXIT.config,
+  CeremonyError: EXIT.verification,
   ConfigError: EXIT.config,
   PrimitiveError: EXIT.usage,
   NodeError: EXIT.config,

@@ -3,17 +3,14 @@
  *
  * Owns process-wide concerns: signals, streams, exit codes, uncaught errors. Everything else is in commands/.
  */
-import { readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { createProgram, type Invocation } from '#cli/command.ts';
 import { COMMANDS } from '#cli/commands/index.ts';
 import { CliError, EXIT, type ExitCode, toCliError } from '#cli/errors.ts';
 import { createIo, type Streams, toJson } from '#cli/io.ts';
-
-const readVersion = (): string =>
-  (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
-    .version;
+import { readVersion } from '#cli/version.ts';
 
 const reportError = (error: CliError, json: boolean, { stdout, stderr, env }: Streams): void => {
   if (json) {

@@ -70,7 +70,7 @@ export const payloadToHash = (payload: Payload): Hash =>
   );
 
 const separators = new Map<string, Uint8Array>();
-const consensusSeparator = ({ chainId, genesisHash }: ConsensusDomain): Uint8Array => {
+export const consensusSeparator = ({ chainId, genesisHash }: ConsensusDomain): Uint8Array => {
   const key = `${chainId}:${genesisHash}`;
   const known = separators.get(key);
   if (known !== undefined) return known;
@@ -83,7 +83,7 @@ const consensusSeparator = ({ chainId, genesisHash }: ConsensusDomain): Uint8Arr
 };
 
 const PREFIX = Uint8Array.of(0x19, 0x01);
-const typedDataDigest = (separator: Uint8Array, struct: Uint8Array): Hash =>
+export const typedDataDigest = (separator: Uint8Array, struct: Uint8Array): Hash =>
   keccak256Hex(concatBytes(PREFIX, separator, keccak256(struct)));
 
 export const voteDigest = (domain: ConsensusDomain, vote: Vote): Hash =>

@@ -3,6 +3,7 @@
  *
  * Owns the interface and the digest of each kind. node/keys/ implements signers; whoever holds one was given it.
  */
+import { type CeremonyDomain, type CeremonyStatement, ceremonyDigest } from '#consensus/ceremonyDigests.ts';
 import { keccak256Hex } from '#consensus/crypto/keccak.ts';
 import {
   type AnchorAttestation,
@@ -34,6 +35,8 @@ export type SignRequest =
       readonly domain: BridgeDomain;
       readonly attestation: AnchorAttestation;
     }
+  /** Before there is a genesis: possession of a key, an enrolment, an approval (RULES 45). */
+  | { readonly kind: 'ceremony'; readonly domain: CeremonyDomain; readonly statement: CeremonyStatement }
   /** An unsigned EIP-2718 transaction (type byte and RLP), or the RLP of an EIP-155 legacy one. */
   | { readonly kind: 'transaction'; readonly unsigned: Uint8Array };
 
@@ -57,6 +60,8 @@ export const signRequestDigest = (request: SignRequest): Hash => {
       return depositAttestationDigest(request.domain, request.attestation);
     case 'anchorAttestation':
       return anchorAttestationDigest(request.domain, request.attestation);
+    case 'ceremony':
+      return ceremonyDigest(request.domain, request.statement);
     case 'transaction':
       return keccak256Hex(request.unsigned);
   }

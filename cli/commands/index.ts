@@ -5,6 +5,15 @@ import { bridgeDeploy } from '#cli/commands/bridgeDeploy.ts';
 import { bridgeDeposit } from '#cli/commands/bridgeDeposit.ts';
 import { bridgeStatus } from '#cli/commands/bridgeStatus.ts';
 import { bridgeWithdraw } from '#cli/commands/bridgeWithdraw.ts';
+import { ceremonyApprove } from '#cli/commands/ceremonyApprove.ts';
+import { ceremonyAudit } from '#cli/commands/ceremonyAudit.ts';
+import { ceremonyBuild } from '#cli/commands/ceremonyBuild.ts';
+import { ceremonyCollect } from '#cli/commands/ceremonyCollect.ts';
+import { ceremonyEnrol } from '#cli/commands/ceremonyEnrol.ts';
+import { ceremonyOpen } from '#cli/commands/ceremonyOpen.ts';
+import { ceremonySeal } from '#cli/commands/ceremonySeal.ts';
+import { ceremonyStatus } from '#cli/commands/ceremonyStatus.ts';
+import { ceremonyVerify } from '#cli/commands/ceremonyVerify.ts';
 import { dbPrune } from '#cli/commands/dbPrune.ts';
 import { dbStats } from '#cli/commands/dbStats.ts';
 import { devnetDownCommand } from '#cli/commands/devnetDown.ts';
@@ -37,6 +46,15 @@ export const COMMANDS: readonly Command[] = [
   evidenceCommand,
   genesisBuild,
   genesisInspect,
+  ceremonyOpen,
+  ceremonyEnrol,
+  ceremonyCollect,
+  ceremonyBuild,
+  ceremonyVerify,
+  ceremonyApprove,
+  ceremonySeal,
+  ceremonyAudit,
+  ceremonyStatus,
   keyNew,
   keyInspect,
   nodeRunCommand,
