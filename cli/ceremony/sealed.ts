@@ -5,11 +5,11 @@ import { auditTranscript, type SealedCeremony } from '#genesis/ceremony/transcri
 
 const MAX_TRANSCRIPT_BYTES = 64 * 1024 * 1024;
 
-/** @throws CeremonyError, CliError UNREADABLE */
-export const loadSealed = async (path: string): Promise<SealedCeremony> => {
+/** @returns what it proves, and the very bytes that prove it. @throws CeremonyError, CliError UNREADABLE */
+export const loadSealed = async (path: string): Promise<SealedCeremony & { readonly text: string }> => {
   const text = await readText(path, 'Check the path and its permissions.', MAX_TRANSCRIPT_BYTES);
   try {
-    return await auditTranscript(text);
+    return { ...(await auditTranscript(text)), text };
   } catch (error) {
     if (error instanceof CeremonyError)
       throw new CeremonyError(error.code, `${path}: ${error.message}`, { cause: error });

@@ -26,6 +26,7 @@ import { guardExport } from '#cli/commands/guardExport.ts';
 import { guardImport } from '#cli/commands/guardImport.ts';
 import { guardInspect } from '#cli/commands/guardInspect.ts';
 import { guardRaise } from '#cli/commands/guardRaise.ts';
+import { initCommand } from '#cli/commands/init.ts';
 import { keyInspect } from '#cli/commands/keyInspect.ts';
 import { keyNew } from '#cli/commands/keyNew.ts';
 import { nodeRunCommand } from '#cli/commands/nodeRun.ts';
@@ -55,6 +56,7 @@ export const COMMANDS: readonly Command[] = [
   ceremonySeal,
   ceremonyAudit,
   ceremonyStatus,
+  initCommand,
   keyNew,
   keyInspect,
   nodeRunCommand,

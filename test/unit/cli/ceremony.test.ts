@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadGenesis } from '#genesis/genesisFile.ts';
+import { loadConfig } from '#node/config.ts';
 import {
   approveArguments,
   builtCeremony,
@@ -378,4 +379,107 @@ test('the report is written beside nothing else, in text and HTML', async () => 
   const transcript = join(members[0].folder, 'transcript.jsonl');
   expect((await runCommand('ceremony', 'audit', transcript, '--report', out)).code).toBe(0);
   expect((await readdir(out)).sort()).toEqual(['report.html', 'report.txt']);
+});
+
+describe('from the transcript alone', () => {
+  const initArguments = (ceremony: Ceremony, seat: string, owner: number, out: string): string[] => [
+    ...['init', '--transcript', join(ceremony.members[0].folder, 'transcript.jsonl'), '--seat', seat],
+    ...['--keys', ceremony.members[owner]!.keys, '--out', out, '--l1-url', 'http://127.0.0.1:9545'],
+  ];
+
+  test('a validator and a relayer are prepared, with everybody else’s endpoints', async () => {
+    const ceremony = await branch(sealed);
+    const out = join(ceremony.root, 'validator');
+    expect(
+      await runJson(...initArguments(ceremony, 'dune-validator', 3, out), '--rpc-port', '8545'),
+    ).toMatchObject({
+      code: 0,
+      role: 'validator',
+      organisation: 'dune',
+    });
+    const config = await loadConfig(join(out, 'node.toml'));
+    expect(config).toMatchObject({
+      name: 'dune-validator',
+      keys: { consensus: join(ceremony.members[3]!.keys, 'dune-validator.json'), relayer: null },
+      p2p: { listen: '/ip4/0.0.0.0/tcp/26656' },
+      rpc: { host: '127.0.0.1', port: 8545 },
+      relayer: null,
+    });
+    expect(config.p2p.peers).toHaveLength(7);
+    expect(config.p2p.peers).toContainEqual({
+      peerId: expect.stringMatching(/^12D3KooW/),
+      address: '/dns4/relay.bolt.example.org/tcp/26657',
+    });
+    const genesis = await loadGenesis(config.genesisPath);
+    expect(genesis.spec.validators.map(({ name }) => name).sort()).toEqual(
+      NAMES.map((name) => `${name}-validator`),
+    );
+
+    const relayerOut = join(ceremony.root, 'relayer');
+    expect((await runJson(...initArguments(ceremony, 'bolt-relayer', 1, relayerOut))).code).toBe(0);
+    const relayer = await loadConfig(join(relayerOut, 'node.toml'));
+    expect(relayer.relayer?.exchangeListen).toEqual({ host: '0.0.0.0', port: 8601 });
+    expect(relayer.relayer?.peers.map(({ url }) => url)).toEqual([
+      'https://relay.acme.example.org:8601',
+      'https://relay.coda.example.org:8601',
+    ]);
+    expect(genesis.spec.relayers.map(({ address }) => address)).toEqual(
+      expect.arrayContaining(relayer.relayer!.peers.map(({ address }) => address)),
+    );
+  });
+
+  test('the keys of another member, another seat, or a tampered transcript prepare nothing', async () => {
+    const ceremony = await branch(sealed);
+    const out = join(ceremony.root, 'node');
+    const transcript = join(ceremony.members[0].folder, 'transcript.jsonl');
+    await carry(
+      join(ceremony.members[2]!.keys, 'coda-validator.json'),
+      join(ceremony.members[3]!.keys, 'coda-validator.json'),
+    );
+    await carry(
+      join(ceremony.members[3]!.keys, 'dune-validator-node.json'),
+      join(ceremony.members[3]!.keys, 'coda-validator-node.json'),
+    );
+    expect(await runJson(...initArguments(ceremony, 'coda-validator', 3, out))).toMatchObject({
+      code: 5,
+      error: { code: 'WRONG_KEY', message: expect.stringMatching(/coda-validator-node\.json/) },
+    });
+    expect(await runJson(...initArguments(ceremony, 'mallory-validator', 3, out))).toMatchObject({
+      code: 2,
+      error: { code: 'NO_SEAT', hint: expect.stringMatching(/acme-validator, acme-relayer/) },
+    });
+    await edit(transcript, 'dune.example.org', 'evil.example.org');
+    expect(await runJson(...initArguments(ceremony, 'dune-validator', 3, out))).toMatchObject({
+      code: 5,
+      error: { code: 'CHAIN_BROKEN' },
+    });
+    expect(await readdir(ceremony.root)).not.toContain('node');
+  });
+
+  test('a folder that holds another network is not overwritten', async () => {
+    const ceremony = await branch(sealed);
+    const other = await branch(await sealedWith({ timestamp: '1700000002' }));
+    const out = join(ceremony.root, 'node');
+    expect((await runJson(...initArguments(ceremony, 'dune-validator', 3, out))).code).toBe(0);
+    expect((await runJson(...initArguments(ceremony, 'dune-validator', 3, out))).code).toBe(0);
+    expect(await runJson(...initArguments(other, 'dune-validator', 3, out))).toMatchObject({
+      code: 3,
+      error: { code: 'EXISTS' },
+    });
+  });
+
+  test('bridge deploy takes a transcript or a genesis, not both and not a tampered one', async () => {
+    const ceremony = await branch(sealed);
+    const [acme] = ceremony.members;
+    const transcript = join(acme.folder, 'transcript.jsonl');
+    const deploy = (...sources: string[]) =>
+      runJson(
+        ...['bridge', 'deploy', ...sources, '--l1-url', 'http://127.0.0.1:1'],
+        ...['--key', join(acme.keys, 'deployer.json'), '--passphrase-file', acme.passphraseFile],
+      );
+    for (const sources of [[], ['--transcript', transcript, '--genesis', join(acme.folder, 'genesis.json')]])
+      expect(await deploy(...sources)).toMatchObject({ code: 2 });
+    await edit(transcript, '"kind":"seal"', '"kind":"open"');
+    expect(await deploy('--transcript', transcript)).toMatchObject({ code: 5 });
+  });
 });
