@@ -27,7 +27,8 @@ import { createMachine, type Machine } from '#node/execution/machine.ts';
 import { orderedTrieRoot } from '#node/execution/orderedTrie.ts';
 import { createExecutionRules, type ExecutionRules, SUPPORTED_RULES_VERSION } from '#node/execution/rules.ts';
 import { runSelfTest } from '#node/execution/selfTest.ts';
-import { createCodeReader, createFlatReader, type StateReader } from '#node/execution/stateReader.ts';
+import { createCodeReader, createTrieReader, type StateReader } from '#node/execution/stateReader.ts';
+import { stateOperations } from '#node/execution/stateTrie.ts';
 import type { PublicKeyOf } from '#node/execution/transactionChecks.ts';
 import { createStoredNodes, type NodeCache } from '#node/execution/trieNodes.ts';
 import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
@@ -53,7 +54,6 @@ import {
   NEEDED_FROM_KEY,
   type NodeId,
   receiptsKey,
-  slotRange,
   transactionKey,
   validatorsKey,
 } from '#node/storage/schema.ts';
@@ -180,7 +180,7 @@ export class BlockExecutor {
 
   /** At the head, wei. */
   async balanceOf(address: Address): Promise<bigint> {
-    return (await this.#parent.reader.account(hexToBytes(address)))?.balance ?? 0n;
+    return this.#parent.reader.account(hexToBytes(address))?.balance ?? 0n;
   }
 
   #loadParent(): Parent {
@@ -193,7 +193,7 @@ export class BlockExecutor {
   }
 
   #parentOf(block: BlockRecord, validators: ValidatorSet, rootId: NodeId | null): Parent {
-    const reader = createFlatReader(this.#store, this.#code);
+    const reader = createTrieReader(this.#store, this.#nodes, block.height, this.#code);
     const { get } = this.#nodes;
     return { block, validators, reader, nodes: { get, rootId, height: block.height } };
   }
@@ -272,8 +272,7 @@ export class BlockExecutor {
     const { height } = block;
     await this.#database.batch(
       [
-        ...(await this.#clearedSlots(candidate)),
-        ...candidate.update.operations,
+        ...stateOperations(candidate.update),
         put(blockKey(height), encodeBlock(block)),
         put(bodyKey(height), encodeBody(block)),
         put(blockHeightKey(block.hash), heightToBytes(height)),
@@ -284,21 +283,12 @@ export class BlockExecutor {
       ],
       { sync: true },
     );
-    for (const [id, node] of candidate.update.nodes) this.#nodes.put(id, node);
+    for (const [id, record] of candidate.update.nodes.entries()) this.#nodes.put(id, record);
     this.#parent = this.#parentOf(block, candidate.nextValidators, candidate.update.rootId);
     this.#prune();
     this.#candidates = new Map();
     this.#derivations = new Map();
     return { block, receipts: candidate.receipts, nextValidators: candidate.nextValidators };
-  }
-
-  /** Comes before the new slots of the same batch, which may set some of them again. */
-  async #clearedSlots(candidate: DerivedBlock): Promise<BatchOperation[]> {
-    const operations: BatchOperation[] = [];
-    for (const account of candidate.update.clearedAccounts)
-      for await (const key of this.#database.keys(slotRange(Uint8Array.from(Buffer.from(account, 'hex')))))
-        operations.push({ type: 'del', key });
-    return operations;
   }
 
   /** @throws ChainError NOT_NEXT, BAD_BLOCK, BAD_CERTIFICATE, DIVERGED, EXECUTION_FAULT, STORAGE_FAULT */

@@ -8,6 +8,7 @@
 import { createBlock } from '@ethereumjs/block';
 import { Address as EvmAddress } from '@ethereumjs/util';
 import { readGatewayState } from '#bridge/encoding/gatewaySlots.ts';
+import { keccak256Hex } from '#consensus/crypto/keccak.ts';
 import { checkpointToValueId, payloadToHash } from '#consensus/digests.ts';
 import { type Hash, hexToBytes } from '#consensus/primitives.ts';
 import type { Checkpoint, Payload } from '#consensus/types.ts';
@@ -16,7 +17,7 @@ import { PREDEPLOYS } from '#genesis/predeploys.ts';
 import { ChainError, type Derivation } from '#node/chain.ts';
 import type { Machine } from '#node/execution/machine.ts';
 import { orderedTrieRoot } from '#node/execution/orderedTrie.ts';
-import { encodeConsensusReceipt, mergeBlooms, receiptHash } from '#node/execution/receipts.ts';
+import { encodeConsensusReceipt, mergeBlooms } from '#node/execution/receipts.ts';
 import { type ExecutionRules, isEpochBoundary, MAX_PAYLOAD_BYTES, mixHashOf } from '#node/execution/rules.ts';
 import { runTransactions } from '#node/execution/runTransactions.ts';
 import type { StateReader } from '#node/execution/stateReader.ts';
@@ -35,7 +36,7 @@ import {
 import type { TrieNodes } from '#node/execution/trieNodes.ts';
 import { encodeHeader, hashHeader } from '#node/storage/headerCodec.ts';
 import type { BlockRecord, ReceiptRecord } from '#node/storage/records.ts';
-import { measureAlone } from '#node/telemetry/stages.ts';
+import { measurePiece } from '#node/telemetry/stages.ts';
 
 export type Parent = {
   readonly block: BlockRecord;
@@ -154,15 +155,16 @@ const executePayload = async (
     ? await applyEpochBoundary(state, parent.validators)
     : parent.validators;
   const gateway = await readGatewayState(slotReaderOf(state, GATEWAY));
-  const update = await measureAlone('trie', () =>
-    computeStateUpdate(state.changes(), parent.reader, parent.nodes, hexToBytes(parent.block.stateRoot)),
+  const update = measurePiece('trie', () =>
+    computeStateUpdate(state.changes(), parent.nodes, hexToBytes(parent.block.stateRoot)),
   );
+  const receipts = progress.receipts.map(encodeConsensusReceipt);
   const header = encodeHeader({
     parentHash: payload.parentHash,
     feeRecipient: payload.feeRecipient,
     stateRoot: update.stateRoot,
     transactionsRoot: orderedTrieRoot(progress.included.map(({ raw }) => raw)),
-    receiptsRoot: orderedTrieRoot(progress.receipts.map(encodeConsensusReceipt)),
+    receiptsRoot: orderedTrieRoot(receipts),
     logsBloom: mergeBlooms(progress.receipts.map(({ logsBloom }) => logsBloom)),
     height,
     gasLimit: rules.headerGasLimit,
@@ -196,7 +198,7 @@ const executePayload = async (
       included: progress.included.length,
       dropped: progress.dropped,
       gasUsed: progress.gasUsed,
-      receiptHashes: progress.receipts.map(receiptHash),
+      receiptHashes: receipts.map(keccak256Hex),
     },
     header,
     transactions: progress.included,

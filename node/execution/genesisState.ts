@@ -10,7 +10,7 @@ import type { Genesis, GenesisAccount } from '#genesis/spec.ts';
 import { ChainError } from '#node/chain.ts';
 import { OverlayState } from '#node/execution/overlayState.ts';
 import { EMPTY_STATE, emptyRoot } from '#node/execution/stateReader.ts';
-import { computeStateUpdate, type StateUpdate } from '#node/execution/stateTrie.ts';
+import { computeStateUpdate, type StateUpdate, stateOperations } from '#node/execution/stateTrie.ts';
 import { NO_NODES } from '#node/execution/trieNodes.ts';
 import type { ChainStore } from '#node/storage/chainStore.ts';
 import { encodeBlock, encodeBody, encodeReceipts, encodeValidators } from '#node/storage/codec.ts';
@@ -40,7 +40,7 @@ export const computeGenesisState = async (accounts: readonly GenesisAccount[]): 
     if (code.length > 0) await state.putCode(at, code);
     for (const [slot, value] of storage) await state.putStorage(at, hexToBytes(slot), hexToBytes(value));
   }
-  return computeStateUpdate(state.changes(), EMPTY_STATE, NO_NODES, emptyRoot());
+  return computeStateUpdate(state.changes(), NO_NODES, emptyRoot());
 };
 
 export const computeGenesisRoot = async (accounts: readonly GenesisAccount[]): Promise<Hash> =>
@@ -74,7 +74,7 @@ const writeGenesis = async (database: Database, genesis: Genesis): Promise<void>
   const put = (key: Uint8Array, value: Uint8Array): BatchOperation => ({ type: 'put', key, value });
   await database.batch(
     [
-      ...update.operations,
+      ...stateOperations(update),
       put(
         blockKey(0n),
         encodeBlock({

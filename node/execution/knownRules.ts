@@ -8,19 +8,19 @@ import { bytesToHash, hexToBytes } from '#consensus/primitives.ts';
 import { PREDEPLOYS } from '#genesis/predeploys.ts';
 import { readUpgradePlan, rulesVersionAt } from '#genesis/upgradePlanSlot.ts';
 import { ChainError } from '#node/chain.ts';
-import type { StateReader } from '#node/execution/stateReader.ts';
+import { readSlot, type StateReader } from '#node/execution/stateReader.ts';
 import { padLeft } from '#node/storage/rlpValues.ts';
 
 const UPGRADE_PLAN = hexToBytes(PREDEPLOYS.upgradePlan);
 
 /** @param parent the state after height − 1. @throws ChainError UPGRADE_REQUIRED */
 export const requireKnownRules = async (
-  parent: Pick<StateReader, 'slot'>,
+  parent: StateReader,
   height: bigint,
   supportedRules: bigint,
 ): Promise<void> => {
   const plan = await readUpgradePlan(async (slot) =>
-    bytesToHash(padLeft(await parent.slot(UPGRADE_PLAN, hexToBytes(slot)), 32)),
+    bytesToHash(padLeft(readSlot(parent, UPGRADE_PLAN, hexToBytes(slot)), 32)),
   );
   const needed = rulesVersionAt(plan, height);
   if (needed <= supportedRules) return;

@@ -12,7 +12,12 @@ import type { Committed } from '#node/execution/blockExecutor.ts';
 import type { DeriveArgument, WorkerOptions } from '#node/execution/executionWorker.ts';
 import { packPublicKeys } from '#node/execution/publicKeys.ts';
 import { SUPPORTED_RULES_VERSION } from '#node/execution/rules.ts';
-import { createCodeReader, createTrieReader, type StateReader } from '#node/execution/stateReader.ts';
+import {
+  createCodeReader,
+  createTrieReader,
+  readSlot,
+  type StateReader,
+} from '#node/execution/stateReader.ts';
 import type { PublicKeyOf } from '#node/execution/transactionChecks.ts';
 import { createStoredNodes } from '#node/execution/trieNodes.ts';
 import { WorkerClient } from '#node/execution/workerProtocol.ts';
@@ -189,16 +194,17 @@ const createReader = (store: ChainStore, head: () => Head): Reader => {
       return before === null ? null : store.validators(before.checkpoint.nextValidatorsHash);
     },
     account: async (address, height) => {
-      const account = await stateAt(height)?.account(hexToBytes(address));
+      const account = stateAt(height)?.account(hexToBytes(address));
       return account === undefined || account === null ? null : toAccountRecord(account);
     },
     code: async (address, height) => {
-      const account = await stateAt(height)?.account(hexToBytes(address));
+      const account = stateAt(height)?.account(hexToBytes(address));
       return account === undefined || account === null ? NO_CODE : code(account.codeHash);
     },
     storageAt: async (address, slot: Hash, height) => {
-      const value = await stateAt(height)?.slot(hexToBytes(address), hexToBytes(slot));
-      return value === undefined ? ZERO_HASH : bytesToHash(padLeft(value, 32));
+      const reader = stateAt(height);
+      if (reader === null) return ZERO_HASH;
+      return bytesToHash(padLeft(readSlot(reader, hexToBytes(address), hexToBytes(slot)), 32));
     },
   };
 };

@@ -1,29 +1,38 @@
 /**
  * The state that a block or call works on: changes in memory over a reader, with journalled checkpoints.
  *
- * Implements the state manager that the EVM asks for. Owns what changed; does not compute roots (stateTrie.ts) and
- * never writes to disk. Every change pushes its undo, so a checkpoint costs nothing and a revert costs what it undoes.
+ * Implements the state manager that the EVM asks for. Owns what was read and what changed; does not compute roots
+ * (stateTrie.ts) and never writes to disk. Every change pushes its undo, so a checkpoint costs nothing and a revert
+ * costs what it undoes. What lies below is read once, and remembered until `reset`.
  */
 import type { AccountFields, StateManagerInterface } from '@ethereumjs/common';
 import { Account, type Address } from '@ethereumjs/util';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
-import type { Address as HexAddress } from '#consensus/primitives.ts';
+import { type Address as HexAddress, hexToBytes } from '#consensus/primitives.ts';
 import { hasNoCode, type StateReader, toKey } from '#node/execution/stateReader.ts';
 import type { StateAccount } from '#node/storage/codec.ts';
 import { trimLeft } from '#node/storage/rlpValues.ts';
 
-export type StorageChange = {
-  /** The account was created or destroyed: nothing below shows through. */
-  cleared: boolean;
-  /** Slot (64 hex digits) to value without leading zeros. */
+/** What is known of an account: how it was and how it is. */
+export type TouchedAccount = {
+  /** keccak of the address. */
+  readonly hashedAddress: Uint8Array;
+  /** Null: there was none. */
+  readonly before: StateAccount | null;
+  /** Null: there is none, or none any more. */
+  now: StateAccount | null;
+  isWritten: boolean;
+  /** It was created or destroyed: none of the slots below shows through. */
+  isCleared: boolean;
+  /** Written slots (64 hex digits) to values without leading zeros. */
   slots: Map<string, Uint8Array>;
+  /** Slots below, as they were read. */
+  readonly slotsBelow: Map<string, Uint8Array>;
 };
 
-/** Everything that differs from the reader below, by address (40 hex digits). */
 export type StateChanges = {
-  /** Null: no such account any more. */
-  readonly accounts: ReadonlyMap<string, StateAccount | null>;
-  readonly storage: ReadonlyMap<string, StorageChange>;
+  /** Some of them read only. */
+  readonly accounts: Iterable<TouchedAccount>;
   /** By code hash (64 hex digits); may hold code whose creation was reverted. */
   readonly code: ReadonlyMap<string, Uint8Array>;
 };
@@ -35,8 +44,7 @@ const recordToAccount = (record: StateAccount): Account =>
 
 export class OverlayState implements StateManagerInterface {
   #reader: StateReader;
-  #accounts = new Map<string, StateAccount | null>();
-  #storage = new Map<string, StorageChange>();
+  #accounts = new Map<string, TouchedAccount>();
   #code = new Map<string, Uint8Array>();
   #undo: (() => void)[] = [];
   #checkpoints: number[] = [];
@@ -51,7 +59,6 @@ export class OverlayState implements StateManagerInterface {
   reset(reader: StateReader): void {
     this.#reader = reader;
     this.#accounts = new Map();
-    this.#storage = new Map();
     this.#code = new Map();
     this.#undo = [];
     this.#checkpoints = [];
@@ -59,25 +66,62 @@ export class OverlayState implements StateManagerInterface {
   }
 
   changes(): StateChanges {
-    return { accounts: this.#accounts, storage: this.#storage, code: this.#code };
+    return { accounts: this.#accounts.values(), code: this.#code };
   }
 
   // ── accounts ──
 
+  #touch(address: Uint8Array): TouchedAccount {
+    const key = `0x${toKey(address)}`;
+    return this.#accounts.get(key) ?? this.#read(key, address);
+  }
+
+  #touchAt(address: HexAddress): TouchedAccount {
+    return this.#accounts.get(address) ?? this.#read(address, hexToBytes(address));
+  }
+
+  #read(key: string, address: Uint8Array): TouchedAccount {
+    const hashedAddress = keccak256(address);
+    const before = this.#reader.account(address, hashedAddress);
+    const touched: TouchedAccount = {
+      hashedAddress,
+      before,
+      now: before,
+      isWritten: false,
+      isCleared: false,
+      slots: new Map(),
+      slotsBelow: new Map(),
+    };
+    this.#accounts.set(key, touched);
+    return touched;
+  }
+
+  touchedAt(address: HexAddress): Readonly<TouchedAccount> {
+    return this.#touchAt(address);
+  }
+
+  recordAt(address: HexAddress): StateAccount | null {
+    return this.#touchAt(address).now;
+  }
+
+  /** @param record null: no such account */
+  setRecord(address: HexAddress, record: StateAccount | null): void {
+    this.#write(this.#touchAt(address), record);
+  }
+
   /** @param address 20 bytes */
-  async record(address: Uint8Array): Promise<StateAccount | null> {
-    const changed = this.#accounts.get(toKey(address));
-    return changed === undefined ? await this.#reader.account(address) : changed;
+  record(address: Uint8Array): StateAccount | null {
+    return this.#touch(address).now;
   }
 
   async getAccount(address: Address): Promise<Account | undefined> {
-    const record = await this.record(address.bytes);
+    const record = this.record(address.bytes);
     return record === null ? undefined : recordToAccount(record);
   }
 
   async putAccount(address: Address, account?: Account): Promise<void> {
-    this.#setAccount(
-      toKey(address.bytes),
+    this.#write(
+      this.#touch(address.bytes),
       account === undefined
         ? null
         : {
@@ -89,22 +133,18 @@ export class OverlayState implements StateManagerInterface {
     );
   }
 
-  /** @param record null: no such account */
-  setRecord(address: HexAddress, record: StateAccount | null): void {
-    this.#setAccount(address.slice(2), record);
-  }
-
-  #setAccount(address: string, record: StateAccount | null): void {
-    const before = this.#accounts.get(address);
-    this.#accounts.set(address, record);
+  #write(touched: TouchedAccount, record: StateAccount | null): void {
+    const { now, isWritten } = touched;
+    touched.now = record;
+    touched.isWritten = true;
     this.#remember(() => {
-      if (before === undefined) this.#accounts.delete(address);
-      else this.#accounts.set(address, before);
+      touched.now = now;
+      touched.isWritten = isWritten;
     });
   }
 
   async deleteAccount(address: Address): Promise<void> {
-    this.#setAccount(toKey(address.bytes), null);
+    this.#write(this.#touch(address.bytes), null);
     await this.clearStorage(address);
   }
 
@@ -126,9 +166,9 @@ export class OverlayState implements StateManagerInterface {
   }
 
   async getCode(address: Address): Promise<Uint8Array> {
-    const record = await this.record(address.bytes);
+    const record = this.record(address.bytes);
     if (record === null || hasNoCode(record)) return NONE;
-    return this.#code.get(toKey(record.codeHash)) ?? (await this.#reader.code(record.codeHash));
+    return this.#code.get(toKey(record.codeHash)) ?? this.#reader.code(record.codeHash);
   }
 
   async getCodeSize(address: Address): Promise<number> {
@@ -138,23 +178,27 @@ export class OverlayState implements StateManagerInterface {
   // ── storage ──
 
   async getStorage(address: Address, slot: Uint8Array): Promise<Uint8Array> {
-    const change = this.#storage.get(toKey(address.bytes));
-    const changed = change?.slots.get(toKey(slot));
-    if (changed !== undefined) return changed;
-    return change?.cleared ? NONE : await this.#reader.slot(address.bytes, slot);
+    return this.#slot(this.#touch(address.bytes), slot, toKey(slot));
+  }
+
+  #slot(touched: TouchedAccount, slot: Uint8Array, key: string): Uint8Array {
+    const { before, slots, slotsBelow } = touched;
+    const written = slots.get(key);
+    if (written !== undefined) return written;
+    if (touched.isCleared || before === null) return NONE;
+    const known = slotsBelow.get(key);
+    if (known !== undefined) return known;
+    const read = this.#reader.slot(before, slot);
+    slotsBelow.set(key, read);
+    return read;
   }
 
   async putStorage(address: Address, slot: Uint8Array, value: Uint8Array): Promise<void> {
-    const owner = toKey(address.bytes);
+    const touched = this.#touch(address.bytes);
     const key = toKey(slot);
-    const original = owner + key;
-    if (!this.#original.has(original)) this.#original.set(original, await this.getStorage(address, slot));
-    let change = this.#storage.get(owner);
-    if (change === undefined) {
-      change = { cleared: false, slots: new Map() };
-      this.#storage.set(owner, change);
-    }
-    const { slots } = change;
+    const original = toKey(address.bytes) + key;
+    if (!this.#original.has(original)) this.#original.set(original, this.#slot(touched, slot, key));
+    const { slots } = touched;
     const before = slots.get(key);
     slots.set(key, trimLeft(value).slice());
     this.#remember(() => {
@@ -164,13 +208,13 @@ export class OverlayState implements StateManagerInterface {
   }
 
   async clearStorage(address: Address): Promise<void> {
-    const owner = toKey(address.bytes);
-    const before = this.#storage.get(owner);
-    if (before === undefined && (await this.#reader.account(address.bytes)) === null) return;
-    this.#storage.set(owner, { cleared: true, slots: new Map() });
+    const touched = this.#touch(address.bytes);
+    const { isCleared, slots } = touched;
+    touched.isCleared = true;
+    touched.slots = new Map();
     this.#remember(() => {
-      if (before === undefined) this.#storage.delete(owner);
-      else this.#storage.set(owner, before);
+      touched.isCleared = isCleared;
+      touched.slots = slots;
     });
   }
 

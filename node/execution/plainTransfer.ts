@@ -6,7 +6,7 @@
  * transactionChecks.ts have passed.
  */
 import { KECCAK256_NULL, KECCAK256_RLP } from '@ethereumjs/util';
-import { type Address, hexToBytes } from '#consensus/primitives.ts';
+import type { Address } from '#consensus/primitives.ts';
 import type { OverlayState } from '#node/execution/overlayState.ts';
 import { hasNoCode } from '#node/execution/stateReader.ts';
 import { type DecodedTransaction, effectiveGasPrice } from '#node/execution/transactionChecks.ts';
@@ -24,26 +24,26 @@ const MAX_UINT256 = (1n << 256n) - 1n;
 export type TransferContext = { readonly feeRecipient: Address; readonly baseFeePerGas: bigint };
 
 /** @returns whether it was carried out; it then used TRANSFER_GAS, succeeded and logged nothing */
-export const runPlainTransfer = async (
+export const runPlainTransfer = (
   state: OverlayState,
   transaction: DecodedTransaction,
   { feeRecipient, baseFeePerGas }: TransferContext,
-): Promise<boolean> => {
+): boolean => {
   const { isPlain, to, sender, valueWei } = transaction;
   if (!isPlain || to === null || mayBePrecompile(to)) return false;
-  const recipient = await state.record(hexToBytes(to));
-  if (isEmpty(recipient) || isEmpty(await state.record(hexToBytes(feeRecipient)))) return false;
+  const recipient = state.recordAt(to);
+  if (isEmpty(recipient) || isEmpty(state.recordAt(feeRecipient))) return false;
   if (recipient !== null && (!hasNoCode(recipient) || recipient.balance + valueWei > MAX_UINT256))
     return false;
   const price = effectiveGasPrice(transaction, baseFeePerGas);
-  const from = await recordOrEmpty(state, sender);
+  const from = recordOrEmpty(state, sender);
   state.setRecord(sender, {
     ...from,
     nonce: from.nonce + 1n,
     balance: from.balance - TRANSFER_GAS * price - valueWei,
   });
-  await credit(state, to, valueWei);
-  await credit(state, feeRecipient, TRANSFER_GAS * (price - baseFeePerGas));
+  credit(state, to, valueWei);
+  credit(state, feeRecipient, TRANSFER_GAS * (price - baseFeePerGas));
   return true;
 };
 
@@ -54,12 +54,12 @@ const mayBePrecompile = (to: Address): boolean => to.startsWith('0x0000000000000
 const isEmpty = (account: StateAccount | null): boolean =>
   account !== null && account.balance === 0n && account.nonce === 0n && hasNoCode(account);
 
-const recordOrEmpty = async (state: OverlayState, address: Address): Promise<StateAccount> =>
-  (await state.record(hexToBytes(address))) ?? EMPTY_ACCOUNT;
+const recordOrEmpty = (state: OverlayState, address: Address): StateAccount =>
+  state.recordAt(address) ?? EMPTY_ACCOUNT;
 
 /** EIP-161: an account that is touched and stays empty is none. */
-const credit = async (state: OverlayState, address: Address, wei: bigint): Promise<void> => {
-  const account = await recordOrEmpty(state, address);
+const credit = (state: OverlayState, address: Address, wei: bigint): void => {
+  const account = recordOrEmpty(state, address);
   const balance = account.balance + wei;
   const after = { ...account, balance };
   state.setRecord(address, isEmpty(after) ? null : after);

@@ -15,7 +15,6 @@ import { PREDEPLOYS } from '#genesis/predeploys.ts';
 import type { DroppedTransaction } from '#node/chain.ts';
 import type { Machine } from '#node/execution/machine.ts';
 import { runPlainTransfer, TRANSFER_GAS } from '#node/execution/plainTransfer.ts';
-import { EMPTY_BLOOM, logsToBloom } from '#node/execution/receipts.ts';
 import { hasNoCode } from '#node/execution/stateReader.ts';
 import { slotReaderOf } from '#node/execution/systemWrites.ts';
 import {
@@ -26,6 +25,7 @@ import {
   senderCodeKind,
   type TransactionRules,
 } from '#node/execution/transactionChecks.ts';
+import { EMPTY_BLOOM, logsToBloom } from '#node/storage/bloom.ts';
 import type { LogRecord, ReceiptRecord } from '#node/storage/records.ts';
 
 const GATEWAY = new EvmAddress(hexToBytes(PREDEPLOYS.pegGateway));
@@ -65,7 +65,7 @@ export const runTransactions = async (
       progress.dropped.push({ hash: transaction.hash, code });
       continue;
     }
-    if (await runPlainTransfer(machine.state, transaction, transfer)) {
+    if (runPlainTransfer(machine.state, transaction, transfer)) {
       progress.gasUsed += TRANSFER_GAS;
       progress.ordinaryGasUsed += TRANSFER_GAS;
       progress.included.push(transaction);
@@ -116,12 +116,14 @@ const whyDropped = async (
   if (transaction.isImport && index > 0) return 'IMPORT_NOT_FIRST';
   if (!transaction.isImport && transaction.gasLimit > rules.blockGasLimit - progress.ordinaryGasUsed)
     return 'NO_GAS_LEFT';
-  const address = new EvmAddress(hexToBytes(transaction.sender));
-  const account = await state.record(address.bytes);
+  const account = state.recordAt(transaction.sender);
   const checked = checkAccount(transaction, {
     nonce: account?.nonce ?? 0n,
     balance: account?.balance ?? 0n,
-    code: account === null || hasNoCode(account) ? 'none' : senderCodeKind(await state.getCode(address)),
+    code:
+      account === null || hasNoCode(account)
+        ? 'none'
+        : senderCodeKind(await state.getCode(new EvmAddress(hexToBytes(transaction.sender)))),
   });
   return checked.ok ? null : checked.code;
 };

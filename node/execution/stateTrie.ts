@@ -4,71 +4,37 @@
  * Each account's slots first, then all accounts in one pass (trieUpdate.ts). New nodes stay in memory; those that the
  * block replaced are listed, so that pruning finds them without a search. Owns no disk.
  */
-import { RLP } from '@ethereumjs/rlp';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
 import { bytesToHash, type Hash } from '#consensus/primitives.ts';
 import { ChainError } from '#node/chain.ts';
-import type { StateChanges, StorageChange } from '#node/execution/overlayState.ts';
-import { hasNoStorage, type StateReader, toKey } from '#node/execution/stateReader.ts';
+import { encodeRlp } from '#node/consensus/rlp.ts';
+import type { StateChanges, TouchedAccount } from '#node/execution/overlayState.ts';
+import { hasNoStorage, toKey } from '#node/execution/stateReader.ts';
 import { referencesOf } from '#node/execution/trieNodeCodec.ts';
-import { loadNode, type TrieNodes } from '#node/execution/trieNodes.ts';
+import { loadRecord, NewNodes, type TrieNodes } from '#node/execution/trieNodes.ts';
 import { EMPTY_TRIE, type TrieChange, type TrieRoot, updateTrie } from '#node/execution/trieUpdate.ts';
-import { encodeAccount, encodeFlatAccount, type StateAccount } from '#node/storage/codec.ts';
+import { encodeAccount, type StateAccount } from '#node/storage/codec.ts';
 import type { BatchOperation } from '#node/storage/database.ts';
 import {
-  accountKey,
   codeKey,
-  createNodeId,
   type NodeId,
   packNodeIds,
-  slotKey,
   staleNodesKey,
   stateRootKey,
   trieNodeKey,
 } from '#node/storage/schema.ts';
 
 export type StateUpdate = {
+  readonly height: bigint;
   readonly stateRoot: Hash;
   readonly rootId: NodeId | null;
-  /** New trie nodes as they are stored; the new root reaches all of them. */
-  readonly nodes: ReadonlyMap<NodeId, Uint8Array>;
-  /** Flat accounts and slots, new code and nodes, and which nodes are stale from here on, for the block's batch. */
-  readonly operations: readonly BatchOperation[];
-  /** Accounts whose flat slots below must go first (40 hex digits). */
-  readonly clearedAccounts: readonly string[];
+  /** New trie nodes, all of which the new root reaches, and which ones are stale from here on. */
+  readonly nodes: NewNodes;
+  /** Code that an account has for the first time in this block, by its hash. */
+  readonly code: readonly (readonly [codeHash: Uint8Array, code: Uint8Array])[];
 };
 
 const fromKey = (key: string): Uint8Array => Uint8Array.from(Buffer.from(key, 'hex'));
-
-/** What the tries of one block add and replace. */
-class NodeCollector {
-  readonly height: bigint;
-  readonly added = new Map<NodeId, Uint8Array>();
-  readonly replaced: NodeId[] = [];
-  readonly #below: TrieNodes;
-  #count = 0;
-
-  constructor(below: TrieNodes) {
-    this.#below = below;
-    this.height = below.height + 1n;
-  }
-
-  update(root: TrieRoot, changes: readonly TrieChange[]): TrieRoot {
-    const update = updateTrie(this.#below, root, changes, () => createNodeId(this.height, this.#count++));
-    for (const [id, node] of update.added) this.added.set(id, node);
-    for (const id of update.replaced) this.replaced.push(id);
-    return update.root;
-  }
-
-  /** Gives up a whole trie. Since EIP-6780 no account with storage goes, so this is for completeness, not for speed. */
-  drop(root: NodeId): void {
-    const open = [root];
-    for (let id = open.pop(); id !== undefined; id = open.pop()) {
-      this.replaced.push(id);
-      open.push(...referencesOf(loadNode(this.#below, id)));
-    }
-  }
-}
 
 const storageOf = (account: StateAccount | null): TrieRoot => {
   if (account === null || hasNoStorage(account)) return EMPTY_TRIE;
@@ -80,73 +46,72 @@ const storageOf = (account: StateAccount | null): TrieRoot => {
   );
 };
 
-const updateStorage = (
-  nodes: NodeCollector,
-  root: TrieRoot,
-  address: Uint8Array,
-  slots: StorageChange['slots'],
-  operations: BatchOperation[],
-): TrieRoot => {
-  const changes = [...slots].map(([hex, value]): TrieChange => {
-    const slot = fromKey(hex);
-    const key = slotKey(address, slot);
-    const isGone = value.length === 0;
-    operations.push(isGone ? { type: 'del', key } : { type: 'put', key, value });
-    return { hashedKey: keccak256(slot), value: isGone ? null : RLP.encode(value) };
-  });
-  return nodes.update(root, changes);
+/** Gives up a whole trie. Since EIP-6780 no account with storage goes, so this is for completeness, not for speed. */
+const dropTrie = (root: NodeId, below: TrieNodes, nodes: NewNodes): void => {
+  const open = [root];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    nodes.replaced.push(id);
+    open.push(...referencesOf(loadRecord(below, id)));
+  }
 };
 
-/** @param reader the state below the changes. @param below its trie nodes. @param root its root */
-export const computeStateUpdate = async (
-  changes: StateChanges,
-  reader: StateReader,
+const toSlotChange = ([hex, value]: readonly [string, Uint8Array]): TrieChange => ({
+  hashedKey: keccak256(fromKey(hex)),
+  value: value.length === 0 ? null : encodeRlp(value),
+});
+
+/** The account's change in the trie of accounts, null if there is none; its storage is updated. */
+const updateAccount = (touched: TouchedAccount, below: TrieNodes, nodes: NewNodes): TrieChange | null => {
+  const { before, now, isCleared, slots, hashedAddress } = touched;
+  const old = storageOf(before);
+  const isGone = isCleared || now === null;
+  if (isGone && old.id !== null) dropTrie(old.id, below, nodes);
+  if (now === null) return before === null ? null : { hashedKey: hashedAddress, value: null };
+  const kept = isGone ? EMPTY_TRIE : old;
+  const storage = slots.size === 0 ? kept : updateTrie(below, kept, [...slots].map(toSlotChange), nodes);
+  return {
+    hashedKey: hashedAddress,
+    value: encodeAccount({ ...now, storageRoot: storage.hash }),
+    storageNode: storage.id,
+  };
+};
+
+/** @param changes over the state that `below` and `root` are of. @param below its trie nodes. @param root its root */
+export const computeStateUpdate = (
+  { accounts, code }: StateChanges,
   below: TrieNodes,
   root: Uint8Array,
-): Promise<StateUpdate> => {
-  const nodes = new NodeCollector(below);
-  const operations: BatchOperation[] = [];
-  const clearedAccounts: string[] = [];
-  const accounts: TrieChange[] = [];
-  for (const key of new Set([...changes.accounts.keys(), ...changes.storage.keys()])) {
-    const address = fromKey(key);
-    const before = await reader.account(address);
-    const after = changes.accounts.has(key) ? changes.accounts.get(key)! : before;
-    const storage = changes.storage.get(key);
-    const old = storageOf(before);
-    const isCleared = storage?.cleared === true || after === null;
-    if (isCleared && old.id !== null) {
-      clearedAccounts.push(key);
-      nodes.drop(old.id);
-    }
-    if (after === null) {
-      if (before === null) continue;
-      accounts.push({ hashedKey: keccak256(address), value: null });
-      operations.push({ type: 'del', key: accountKey(address) });
-      continue;
-    }
-    const kept = isCleared ? EMPTY_TRIE : old;
-    const trie =
-      storage === undefined ? kept : updateStorage(nodes, kept, address, storage.slots, operations);
-    const encoded = encodeAccount({ ...after, storageRoot: trie.hash });
-    accounts.push({ hashedKey: keccak256(address), value: encoded, storageNode: trie.id });
-    operations.push({ type: 'put', key: accountKey(address), value: encodeFlatAccount(encoded, trie.id) });
-    const code = changes.code.get(toKey(after.codeHash));
-    if (code !== undefined) operations.push({ type: 'put', key: codeKey(after.codeHash), value: code });
+): StateUpdate => {
+  const height = below.height + 1n;
+  const nodes = new NewNodes(height);
+  const changes: TrieChange[] = [];
+  const newCode = new Map<string, Uint8Array>();
+  for (const touched of accounts) {
+    if (!touched.isWritten && !touched.isCleared && touched.slots.size === 0) continue;
+    const change = updateAccount(touched, below, nodes);
+    if (change !== null) changes.push(change);
+    if (code.size === 0 || touched.now === null) continue;
+    const key = toKey(touched.now.codeHash);
+    const created = code.get(key);
+    if (created !== undefined) newCode.set(key, created);
   }
-  const { hash, id } = nodes.update({ hash: root, id: below.rootId }, accounts);
-  for (const [node, stored] of nodes.added)
-    operations.push({ type: 'put', key: trieNodeKey(node), value: stored });
-  operations.push({
-    type: 'put',
-    key: stateRootKey(nodes.height),
-    value: packNodeIds(id === null ? [] : [id]),
-  });
-  if (nodes.replaced.length > 0)
-    operations.push({
-      type: 'put',
-      key: staleNodesKey(nodes.height),
-      value: packNodeIds(nodes.replaced),
-    });
-  return { stateRoot: bytesToHash(hash), rootId: id, nodes: nodes.added, operations, clearedAccounts };
+  const { hash, id } = updateTrie(below, { hash: root, id: below.rootId }, changes, nodes);
+  return {
+    height,
+    stateRoot: bytesToHash(hash),
+    rootId: id,
+    nodes,
+    code: [...newCode].map(([key, value]) => [fromKey(key), value]),
+  };
+};
+
+/** For the block's batch. */
+export const stateOperations = ({ height, rootId, nodes, code }: StateUpdate): BatchOperation[] => {
+  const operations: BatchOperation[] = [];
+  const put = (key: Uint8Array, value: Uint8Array): unknown => operations.push({ type: 'put', key, value });
+  for (const [id, record] of nodes.entries()) put(trieNodeKey(id), record);
+  for (const [codeHash, value] of code) put(codeKey(codeHash), value);
+  put(stateRootKey(height), packNodeIds(rootId === null ? [] : [rootId]));
+  if (nodes.replaced.length > 0) put(staleNodesKey(height), packNodeIds(nodes.replaced));
+  return operations;
 };

@@ -91,7 +91,10 @@ export const createChainStore = (database: Database): ChainStore => {
     block: (height) =>
       read(blockKey(height), (stored) => decodeBlock(stored, read(bodyKey(height), decodeBody))),
     heightOf: (hash) => read(blockHeightKey(hash), bytesToHeight),
-    receipts: (height) => read(receiptsKey(height), decodeReceipts),
+    receipts: (height) =>
+      read(receiptsKey(height), (stored) =>
+        decodeReceipts(stored, read(bodyKey(height), decodeBody)?.transactionHashes ?? []),
+      ),
     transactionLocation: (hash) => read(transactionKey(hash), decodeLocation),
     validators: (hash) => read(validatorsKey(hash), decodeValidators),
     code: (codeHash) => get(codeKey(hexToBytes(codeHash))),

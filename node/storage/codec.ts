@@ -5,6 +5,7 @@
  * damaged database and throws. Bytes from peers never come here.
  */
 import { type NestedUint8Array, RLP } from '@ethereumjs/rlp';
+import { KECCAK256_NULL, KECCAK256_RLP } from '@ethereumjs/util';
 import {
   type Address,
   bytesToAddress,
@@ -19,11 +20,12 @@ import {
 import type { Checkpoint, CommitCertificate } from '#consensus/types.ts';
 import { createValidatorSet, packValidators, type ValidatorSet } from '#consensus/validatorSet.ts';
 import { ChainError } from '#node/chain.ts';
-import { decodeRlp, encodeRlp } from '#node/consensus/rlp.ts';
+import { decodeRlp, encodeRlp, type RlpItem } from '#node/consensus/rlp.ts';
+import { logsToBloom } from '#node/storage/bloom.ts';
 import { decodeHeader, hashHeader } from '#node/storage/headerCodec.ts';
 import type { AccountRecord, BlockRecord, LogRecord, ReceiptRecord } from '#node/storage/records.ts';
 import { bytesToQuantity, quantityToBytes } from '#node/storage/rlpValues.ts';
-import { type NodeId, readNodeId, writeNodeId } from '#node/storage/schema.ts';
+import type { NodeId } from '#node/storage/schema.ts';
 
 type Item = Uint8Array | Item[];
 const list = (item: Item | undefined): Item[] => {
@@ -177,51 +179,61 @@ export const decodeBody = (stored: Uint8Array): BodyParts => {
   };
 };
 
-const logToItems = (log: LogRecord): Item[] => [
+const logToItems = (log: LogRecord): RlpItem => [
   hexToBytes(log.address),
   log.topics.map(hexToBytes),
   hexToBytes(log.data),
 ];
 
-const receiptToItems = (receipt: ReceiptRecord): Item[] => [
-  hexToBytes(receipt.transactionHash),
+/** What follows from the block or from the rest of the receipts is left out: hashes, sums, blooms. */
+const receiptToItem = (receipt: ReceiptRecord): RlpItem => [
   quantityToBytes(BigInt(receipt.type)),
   hexToBytes(receipt.from),
   optional(receipt.to),
   quantityToBytes(BigInt(receipt.status)),
   quantityToBytes(receipt.gasUsed),
-  quantityToBytes(receipt.cumulativeGasUsed),
   quantityToBytes(receipt.effectiveGasPrice),
   optional(receipt.contractAddress),
-  hexToBytes(receipt.logsBloom),
   receipt.logs.map(logToItems),
 ];
 
-const itemsToReceipt = (items: Item[]): ReceiptRecord => ({
-  transactionHash: hash(items[0]),
-  type: Number(quantity(items[1])),
-  from: bytesToAddress(bytes(items[2])),
-  to: addressOrNull(items[3]),
-  status: quantity(items[4]) === 1n ? 1 : 0,
-  gasUsed: quantity(items[5]),
-  cumulativeGasUsed: quantity(items[6]),
-  effectiveGasPrice: quantity(items[7]),
-  contractAddress: addressOrNull(items[8]),
-  logsBloom: bytesToHex(bytes(items[9])),
-  logs: list(items[10]).map((item) => {
+const itemToReceipt = (items: Item[], transactionHash: Hash, gasUsedBefore: bigint): ReceiptRecord => {
+  const gasUsed = quantity(items[4]);
+  const logs = list(items[7]).map((item): LogRecord => {
     const [address, topics, data] = list(item);
     return {
       address: bytesToAddress(bytes(address)),
       topics: list(topics).map(hash),
       data: bytesToHex(bytes(data)),
     };
-  }),
-});
+  });
+  return {
+    transactionHash,
+    type: Number(quantity(items[0])),
+    from: bytesToAddress(bytes(items[1])),
+    to: addressOrNull(items[2]),
+    status: quantity(items[3]) === 1n ? 1 : 0,
+    gasUsed,
+    cumulativeGasUsed: gasUsedBefore + gasUsed,
+    effectiveGasPrice: quantity(items[5]),
+    contractAddress: addressOrNull(items[6]),
+    logsBloom: logsToBloom(logs),
+    logs,
+  };
+};
 
 export const encodeReceipts = (receipts: readonly ReceiptRecord[]): Uint8Array =>
-  encode(receipts.map(receiptToItems));
-export const decodeReceipts = (stored: Uint8Array): ReceiptRecord[] =>
-  decode(stored).map((item) => itemsToReceipt(list(item)));
+  encodeRlp(receipts.map(receiptToItem));
+
+/** @param transactionHashes of the same block */
+export const decodeReceipts = (stored: Uint8Array, transactionHashes: readonly Hash[]): ReceiptRecord[] => {
+  let gasUsed = 0n;
+  return list(decodeRlp(stored) as Item).map((item, index) => {
+    const receipt = itemToReceipt(list(item), transactionHashes[index]!, gasUsed);
+    gasUsed = receipt.cumulativeGasUsed;
+    return receipt;
+  });
+};
 
 /** An account as execution handles it: hashes as bytes, because it is read and written several times a transaction. */
 export type StateAccount = {
@@ -235,33 +247,64 @@ export type StateAccount = {
   readonly storageNode?: NodeId;
 };
 
-/** The trie's own form of an account. */
-export const encodeAccount = (account: StateAccount): Uint8Array =>
-  encode([
-    quantityToBytes(account.nonce),
-    quantityToBytes(account.balance),
-    account.storageRoot,
-    account.codeHash,
-  ]);
+/** The body of an account's RLP holds two hashes, so it is longer than 55 bytes and shorter than 256. */
+const ACCOUNT_LIST = 0xf8;
+const HASH_HEADER = 0xa0;
+
+/** The trie's form of an account: RLP [nonce, balance, storageRoot, codeHash]. */
+export const encodeAccount = ({
+  nonce,
+  balance,
+  storageRoot,
+  codeHash,
+}: Omit<StateAccount, 'storageNode'>) => {
+  const [nonceBytes, balanceBytes] = [quantityToBytes(nonce), quantityToBytes(balance)];
+  const encoded = new Uint8Array(4 + nonceBytes.length + balanceBytes.length + 2 * (1 + HASH_BYTES));
+  let at = writeShort(encoded, writeShort(encoded, 2, nonceBytes), balanceBytes);
+  for (const root of [storageRoot, codeHash]) {
+    encoded[at] = HASH_HEADER;
+    encoded.set(root, at + 1);
+    at += 1 + HASH_BYTES;
+  }
+  encoded[0] = ACCOUNT_LIST;
+  encoded[1] = at - 2;
+  return encoded.subarray(0, at);
+};
+
+/** A string of at most 55 bytes. @returns where it ends */
+const writeShort = (to: Uint8Array, start: number, value: Uint8Array): number => {
+  let at = start;
+  if (value.length !== 1 || value[0]! >= 0x80) to[at++] = 0x80 + value.length;
+  to.set(value, at);
+  return at + value.length;
+};
+
+const damagedAccount = (): ChainError =>
+  new ChainError('STORAGE_FAULT', 'expected an account in its leaf: the database is damaged');
 
 export const decodeAccount = (stored: Uint8Array): StateAccount => {
-  const items = decode(stored);
+  if (stored[0] !== ACCOUNT_LIST || stored[1] !== stored.length - 2) throw damagedAccount();
+  const nonceEnd = endOfShort(stored, 2);
+  const balanceEnd = endOfShort(stored, nonceEnd);
+  const codeAt = balanceEnd + 1 + HASH_BYTES;
+  if (stored[balanceEnd] !== HASH_HEADER || stored[codeAt] !== HASH_HEADER) throw damagedAccount();
   return {
-    nonce: quantity(items[0]),
-    balance: quantity(items[1]),
-    storageRoot: bytes(items[2]),
-    codeHash: bytes(items[3]),
-    ...(items[4] === undefined ? {} : { storageNode: readNodeId(bytes(items[4]), 0) }),
+    nonce: readShort(stored, 2, nonceEnd),
+    balance: readShort(stored, nonceEnd, balanceEnd),
+    storageRoot: sharedHash(stored.subarray(balanceEnd + 1, codeAt), KECCAK256_RLP),
+    codeHash: sharedHash(stored.subarray(codeAt + 1), KECCAK256_NULL),
   };
 };
 
-/** The flat copy of an account: the trie's form, and where its storage begins. */
-export const encodeFlatAccount = (encoded: Uint8Array, storageNode: NodeId | null): Uint8Array => {
-  if (storageNode === null) return encoded;
-  const id = new Uint8Array(7);
-  writeNodeId(id, 0, storageNode);
-  return encode([...decode(encoded), id]);
-};
+const endOfShort = (from: Uint8Array, at: number): number =>
+  at + 1 + (from[at]! < 0x80 ? 0 : from[at]! - 0x80);
+
+const readShort = (from: Uint8Array, at: number, end: number): bigint =>
+  bytesToQuantity(from.subarray(end === at + 1 && from[at]! < 0x80 ? at : at + 1, end));
+
+/** The usual one itself, so that it is known without a comparison. */
+const sharedHash = (found: Uint8Array, usual: Uint8Array): Uint8Array =>
+  Buffer.compare(found, usual) === 0 ? usual : found;
 
 export const toAccountRecord = (account: StateAccount): AccountRecord => ({
   nonce: account.nonce,

@@ -9,7 +9,7 @@
  *
  * Invariants: a mark moves before or with the first deletion below it, and the list of a height goes with the last one,
  * so after a crash at any moment every state from `oldestState` on is whole, and what was left undone is done again.
- * One step deletes at most `MAX_DELETIONS` keys. Headers, checkpoints, certificates, sets, code and the flat state stay.
+ * One step deletes at most `MAX_DELETIONS` keys. Headers, checkpoints, certificates, sets and code stay.
  */
 import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
 import type { BatchOperation, Database } from '#node/storage/database.ts';

@@ -1,14 +1,28 @@
 /** RLP's quantities: big-endian without leading zeros, zero as no byte at all. */
 import { bytesToHex } from '#consensus/primitives.ts';
 
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+
 export const quantityToBytes = (value: bigint): Uint8Array => {
-  if (value === 0n) return new Uint8Array(0);
+  if (value <= MAX_SAFE) return smallToBytes(Number(value));
   const hex = value.toString(16);
   return Uint8Array.from(Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex'));
 };
 
-export const bytesToQuantity = (bytes: Uint8Array): bigint =>
-  bytes.length === 0 ? 0n : BigInt(bytesToHex(bytes));
+const smallToBytes = (value: number): Uint8Array => {
+  let size = 0;
+  for (let rest = value; rest > 0; rest = Math.floor(rest / 256)) size++;
+  const bytes = new Uint8Array(size);
+  for (let i = size - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) bytes[i] = rest % 256;
+  return bytes;
+};
+
+export const bytesToQuantity = (bytes: Uint8Array): bigint => {
+  if (bytes.length > 6) return BigInt(bytesToHex(bytes));
+  let value = 0;
+  for (const byte of bytes) value = value * 256 + byte;
+  return BigInt(value);
+};
 
 /** Storage words are kept like quantities. */
 export const trimLeft = (bytes: Uint8Array): Uint8Array => {

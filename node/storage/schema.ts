@@ -6,7 +6,7 @@
 import { concatBytes, type Hash, hexToBytes, toBigEndian } from '#consensus/primitives.ts';
 
 /** A database with another value is refused: formats change only with a new genesis (RULES 51). */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 const kind = (letter: string): Uint8Array => Uint8Array.of(letter.charCodeAt(0));
 const KIND = {
@@ -17,8 +17,6 @@ const KIND = {
   receipts: kind('r'),
   transaction: kind('t'),
   validators: kind('v'),
-  account: kind('a'),
-  slot: kind('s'),
   code: kind('c'),
   trieNode: kind('w'),
   stateRoot: kind('o'),
@@ -51,16 +49,6 @@ export const receiptsKey = (height: bigint): Uint8Array => concatBytes(KIND.rece
 export const transactionKey = (hash: Hash): Uint8Array => concatBytes(KIND.transaction, hexToBytes(hash));
 export const validatorsKey = (hash: Hash): Uint8Array => concatBytes(KIND.validators, hexToBytes(hash));
 
-/** @param address 20 bytes */
-export const accountKey = (address: Uint8Array): Uint8Array => concatBytes(KIND.account, address);
-/** @param address 20 bytes. @param slot 32 bytes */
-export const slotKey = (address: Uint8Array, slot: Uint8Array): Uint8Array =>
-  concatBytes(KIND.slot, address, slot);
-/** Half-open range of all slots of an account. */
-export const slotRange = (address: Uint8Array): { gte: Uint8Array; lt: Uint8Array } => ({
-  gte: slotKey(address, new Uint8Array(32)),
-  lt: concatBytes(KIND.slot, address, new Uint8Array(33).fill(0xff)),
-});
 export const codeKey = (codeHash: Uint8Array): Uint8Array => concatBytes(KIND.code, codeHash);
 
 /**

@@ -65,7 +65,7 @@ export const buildPreState = async (pre: StateTest['pre']): Promise<MemoryState>
     }
   }
   const state = new MemoryState();
-  await state.commit(overlay.changes());
+  state.commit(overlay.changes());
   return state;
 };
 
@@ -133,7 +133,7 @@ const execute = async (
         skipHardForkValidation: true,
       });
       return {
-        stateRoot: await preState.rootAfter(machine.state.changes()),
+        stateRoot: preState.rootAfter(machine.state.changes()),
         logsHash: hashLogs(execResult.logs ?? []),
         refusal: null,
       };
@@ -153,7 +153,7 @@ const execute = async (
     hexToBytes(data),
   ]);
   return {
-    stateRoot: await preState.rootAfter(machine.state.changes()),
+    stateRoot: preState.rootAfter(machine.state.changes()),
     logsHash: hashLogs(logs),
     refusal: null,
   };

@@ -124,7 +124,7 @@ test('stats name mode, window and bytes of each kind, for people as well', async
   const { code, stdout } = await run('db', 'stats', '--data', folder.path);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^mode +archive\nhead +12\noldest state +0\noldest history +0\nL1 needs from +11\n/);
-  for (const kind of ['block', 'body', 'receipts', 'account', 'trieNode', 'staleNodes'])
+  for (const kind of ['block', 'body', 'receipts', 'trieNode', 'stateRoot', 'staleNodes'])
     expect(stdout).toMatch(new RegExp(`^ {2}${kind} +\\d+ +[\\d.]+ (B|KiB|MiB)$`, 'm'));
 });
 

@@ -30,13 +30,13 @@ test('a revert undoes accounts, slots, code and clearing; a commit keeps them', 
 test('a deleted account hides the storage below it, also when it is created again', async () => {
   const reader: StateReader = {
     ...EMPTY_STATE,
-    account: async () => ({
+    account: () => ({
       nonce: 1n,
       balance: 1n,
       storageRoot: new Uint8Array(32),
       codeHash: new Account().codeHash,
     }),
-    slot: async () => value(9),
+    slot: () => value(9),
   };
   const state = new OverlayState(reader);
   expect(await state.getStorage(at(1), slot(1))).toEqual(value(9));

@@ -56,8 +56,8 @@ const prepare = async (state: OverlayState, { balances }: Setting): Promise<void
   await state.putCode(at(DELEGATED), hexToBytes(`0xef0100${'c0'.repeat(20)}`));
 };
 
-const rootOf = async (state: OverlayState): Promise<string> =>
-  (await computeStateUpdate(state.changes(), EMPTY_STATE, NO_NODES, KECCAK256_RLP)).stateRoot;
+const rootOf = (state: OverlayState): string =>
+  computeStateUpdate(state.changes(), NO_NODES, KECCAK256_RLP).stateRoot;
 
 const decode = async ({ from, to, valueWei, tip, baseFee }: Setting) => {
   const raw = await signTransaction(from, {
@@ -113,9 +113,9 @@ test(`a transfer leaves the state that runTx leaves (TRANSFER_SEED=${SEED} TRANS
     const where = `run ${run}: ${transaction.to}, fees to ${setting.feeRecipient}, ${setting.valueWei} wei, tip ${setting.tip}`;
     const context = { feeRecipient: setting.feeRecipient, baseFeePerGas: setting.baseFee };
     await prepare(machine.state, setting);
-    const before = await rootOf(machine.state);
-    const isDone = await runPlainTransfer(machine.state, transaction, context);
-    const quick = await rootOf(machine.state);
+    const before = rootOf(machine.state);
+    const isDone = runPlainTransfer(machine.state, transaction, context);
+    const quick = rootOf(machine.state);
     const hasCode = [CONTRACT, DELEGATED].includes(transaction.to!);
     expect([where, isDone]).toEqual([where, !hasCode && !transaction.to!.startsWith(`0x${'0'.repeat(36)}`)]);
     if (!isDone) {
@@ -147,7 +147,7 @@ test(`a transfer leaves the state that runTx leaves (TRANSFER_SEED=${SEED} TRANS
       result.execResult.exceptionError,
       result.execResult.logs ?? [],
     ]).toEqual([where, TRANSFER_GAS, undefined, []]);
-    expect([where, await rootOf(machine.state)]).toEqual([where, quick]);
+    expect([where, rootOf(machine.state)]).toEqual([where, quick]);
   }
   expect(carriedOut).toBeGreaterThan(RUNS / 4);
 });
@@ -167,7 +167,7 @@ test('a balance that would overflow goes the long way', async () => {
   };
   await prepare(machine.state, setting);
   const context = { feeRecipient: FEE_RECIPIENT, baseFeePerGas: GWEI };
-  expect(await runPlainTransfer(machine.state, await decode(setting), context)).toBe(false);
+  expect(runPlainTransfer(machine.state, await decode(setting), context)).toBe(false);
 });
 
 test.each(['to', 'feeRecipient'] as const)(
@@ -189,9 +189,9 @@ test.each(['to', 'feeRecipient'] as const)(
     await prepare(machine.state, setting);
     const at = new EvmAddress(hexToBytes(NOBODY));
     await machine.state.putStorage(at, new Uint8Array(32).fill(1), Uint8Array.of(1));
-    const before = await rootOf(machine.state);
+    const before = rootOf(machine.state);
     const context = { feeRecipient: setting.feeRecipient, baseFeePerGas: GWEI };
-    expect(await runPlainTransfer(machine.state, await decode(setting), context)).toBe(false);
-    expect(await rootOf(machine.state)).toBe(before);
+    expect(runPlainTransfer(machine.state, await decode(setting), context)).toBe(false);
+    expect(rootOf(machine.state)).toBe(before);
   },
 );

@@ -1,10 +1,11 @@
 import { createMPT } from '@ethereumjs/mpt';
-import { MapDB, ValueEncoding } from '@ethereumjs/util';
+import { KECCAK256_NULL, KECCAK256_RLP, MapDB, ValueEncoding } from '@ethereumjs/util';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
 import { toKey } from '#node/execution/stateReader.ts';
-import { decodeStoredNode, referencesOf } from '#node/execution/trieNodeCodec.ts';
-import type { NodeSource } from '#node/execution/trieNodes.ts';
+import { decodeStoredNode, referencesOf, rlpOfStoredNode } from '#node/execution/trieNodeCodec.ts';
+import { NewNodes, type NodeSource } from '#node/execution/trieNodes.ts';
 import { EMPTY_TRIE, type TrieRoot, updateTrie } from '#node/execution/trieUpdate.ts';
+import { encodeAccount } from '#node/storage/codec.ts';
 import type { NodeId } from '#node/storage/schema.ts';
 import { streamOf } from '#test/sim/streams.ts';
 
@@ -27,16 +28,10 @@ const reach = (nodes: ReadonlyMap<NodeId, Uint8Array>, { id: root }: TrieRoot): 
   for (let id = open.pop(); id !== undefined; id = open.pop()) {
     expect(seen.has(id)).toBe(false);
     seen.add(id);
-    const node = decodeStoredNode(nodes.get(id)!);
-    if (node.kind !== 'leaf') open.push(...referencesOf(node));
+    const record = nodes.get(id)!;
+    if (decodeStoredNode(record).kind !== 'leaf') open.push(...referencesOf(record));
   }
   return seen;
-};
-
-/** Places that are never used twice. */
-const counter = (): (() => NodeId) => {
-  let next = 0;
-  return () => next++;
 };
 
 test(`random histories have the roots of @ethereumjs/mpt (TRIE_SEED=${SEED} TRIE_ROUNDS=${ROUNDS})`, async () => {
@@ -44,7 +39,6 @@ test(`random histories have the roots of @ethereumjs/mpt (TRIE_SEED=${SEED} TRIE
   for (let history = 0; history < ROUNDS; history++) {
     const library = await createMPT({ db: new MapDB(), valueEncoding: ValueEncoding.Bytes });
     const nodes = new Map<NodeId, Uint8Array>();
-    const nextId = counter();
     let root: TrieRoot = EMPTY_TRIE;
     let keys: Uint8Array[] = [];
     for (let step = 0; step < 8; step++) {
@@ -61,23 +55,23 @@ test(`random histories have the roots of @ethereumjs/mpt (TRIE_SEED=${SEED} TRIE
         if (value === null) await library.del(hashedKey);
         else await library.put(hashedKey, value);
       const before = root;
-      const update = updateTrie(nodes as NodeSource, root, [...changes.values()], nextId);
+      const added = new NewNodes(BigInt(step));
+      root = updateTrie(nodes as NodeSource, root, [...changes.values()], added);
       const where = `history ${history}, step ${step}`;
-      expect([where, toKey(update.root.hash)]).toEqual([where, toKey(library.root())]);
+      expect([where, toKey(root.hash)]).toEqual([where, toKey(library.root())]);
       const reachedBefore = reach(nodes, before);
-      for (const [id, node] of update.added) {
+      for (const [id, record] of added.entries()) {
         expect(nodes.has(id)).toBe(false);
-        nodes.set(id, node);
+        nodes.set(id, record);
       }
-      const reached = reach(nodes, update.root);
-      const expected = new Set([...reachedBefore, ...update.added.keys()]);
-      for (const id of update.replaced) {
+      const reached = reach(nodes, root);
+      const expected = new Set([...reachedBefore, ...[...added.entries()].map(([id]) => id)]);
+      for (const id of added.replaced) {
         expect([where, id, reachedBefore.has(id)]).toEqual([where, id, true]);
         expected.delete(id);
       }
       expect([where, [...expected].sort()]).toEqual([where, [...reached].sort()]);
-      for (const id of update.replaced) nodes.delete(id);
-      root = update.root;
+      for (const id of added.replaced) nodes.delete(id);
       keys = [...keys, ...[...changes.values()].map(({ hashedKey }) => hashedKey)].slice(-60);
     }
   }
@@ -88,43 +82,69 @@ const NO_SOURCE: NodeSource = { get: () => undefined };
 test('no change gives the same root and nothing new', () => {
   const value = Uint8Array.of(1, 2, 3);
   const changes = [{ hashedKey: keccak256(value), value }];
-  const { root, added } = updateTrie(NO_SOURCE, EMPTY_TRIE, changes, counter());
-  const nodes = added as NodeSource;
-  const never = (): NodeId => {
-    throw new Error('expected no new node');
-  };
-  const unchanged = { root, added: new Map(), replaced: [] };
-  expect(updateTrie(nodes, root, [], never)).toEqual(unchanged);
-  expect(updateTrie(nodes, root, changes, never)).toEqual(unchanged);
-  expect(
-    updateTrie(nodes, root, [{ hashedKey: keccak256(Uint8Array.of(9)), value: null }], counter()).root.hash,
-  ).toEqual(root.hash);
+  const nodes = new NewNodes(0n);
+  const root = updateTrie(NO_SOURCE, EMPTY_TRIE, changes, nodes);
+  const unchanged = new NewNodes(1n);
+  expect(updateTrie(nodes, root, [], unchanged)).toEqual(root);
+  expect(updateTrie(nodes, root, changes, unchanged)).toEqual(root);
+  const absent = [{ hashedKey: keccak256(Uint8Array.of(9)), value: null }];
+  expect(updateTrie(nodes, root, absent, new NewNodes(2n)).hash).toEqual(root.hash);
+  expect(unchanged).toMatchObject({ records: [], replaced: [] });
 });
 
 test('the last key leaves the empty root', () => {
   const hashedKey = keccak256(Uint8Array.of(7));
-  const nextId = counter();
-  const { root, added } = updateTrie(NO_SOURCE, EMPTY_TRIE, [{ hashedKey, value: Uint8Array.of(1) }], nextId);
-  const gone = updateTrie(added as NodeSource, root, [{ hashedKey, value: null }], nextId);
-  expect(gone.root).toEqual(EMPTY_TRIE);
-  expect(gone.replaced).toEqual([...added.keys()]);
+  const nodes = new NewNodes(0n);
+  const root = updateTrie(NO_SOURCE, EMPTY_TRIE, [{ hashedKey, value: Uint8Array.of(1) }], nodes);
+  const after = new NewNodes(1n);
+  expect(updateTrie(nodes, root, [{ hashedKey, value: null }], after)).toEqual(EMPTY_TRIE);
+  expect(after.replaced).toEqual([root.id]);
 });
 
 test('an account keeps the place of its storage, and a change of that alone writes its leaf', () => {
-  const nextId = counter();
   const account = { hashedKey: keccak256(Uint8Array.of(7)), value: Uint8Array.of(1) };
-  const first = updateTrie(NO_SOURCE, EMPTY_TRIE, [{ ...account, storageNode: 77 }], nextId);
-  expect(decodeStoredNode(first.added.get(first.root.id!)!)).toMatchObject({ kind: 'leaf', storageNode: 77 });
-  const nodes = first.added as NodeSource;
-  const moved = updateTrie(nodes, first.root, [{ ...account, storageNode: 78 }], nextId);
-  expect(moved.replaced).toEqual([first.root.id]);
-  expect(decodeStoredNode(moved.added.get(moved.root.id!)!)).toMatchObject({ storageNode: 78 });
+  const nodes = new NewNodes(0n);
+  const first = updateTrie(NO_SOURCE, EMPTY_TRIE, [{ ...account, storageNode: 77 }], nodes);
+  const leaf = { kind: 'leaf', key: account.hashedKey, value: account.value };
+  expect(decodeStoredNode(nodes.get(first.id!)!)).toEqual({ ...leaf, storageNode: 77 });
+  const after = new NewNodes(1n);
+  const moved = updateTrie(nodes, first, [{ ...account, storageNode: 78 }], after);
+  expect(after.replaced).toEqual([first.id]);
+  expect(decodeStoredNode(after.get(moved.id!)!)).toEqual({ ...leaf, storageNode: 78 });
 });
 
 test('a missing node is a fault of the database that names it', () => {
   const change = { hashedKey: keccak256(Uint8Array.of(9)), value: Uint8Array.of(1) };
   const root: TrieRoot = { hash: change.hashedKey, id: 41 };
-  expect(() => updateTrie(NO_SOURCE, root, [change], counter())).toThrow(
+  expect(() => updateTrie(NO_SOURCE, root, [change], new NewNodes(0n))).toThrow(
     expect.objectContaining({ code: 'STORAGE_FAULT', message: expect.stringContaining('41') }),
   );
+});
+
+test('what is left out of a leaf without code and storage comes back, and only what is like it is left out', () => {
+  const end = [0xa0, ...KECCAK256_RLP, 0xa0, ...KECCAK256_NULL];
+  const account = encodeAccount({
+    nonce: 7n,
+    balance: 10n ** 18n,
+    storageRoot: KECCAK256_RLP,
+    codeHash: KECCAK256_NULL,
+  });
+  const values = [
+    account,
+    Uint8Array.from(end),
+    Uint8Array.of(0xf8, 0x42, ...end),
+    Uint8Array.of(0xf8, 0x41, ...end),
+    Uint8Array.of(0xf7, 0x42, ...end),
+    encodeAccount({ nonce: 1n, balance: 0n, storageRoot: KECCAK256_NULL, codeHash: KECCAK256_NULL }),
+    encodeAccount({ nonce: 1n, balance: 0n, storageRoot: KECCAK256_RLP, codeHash: KECCAK256_RLP }),
+  ];
+  for (const [index, value] of values.entries()) {
+    const hashedKey = keccak256(Uint8Array.of(index));
+    const nodes = new NewNodes(0n);
+    const root = updateTrie(NO_SOURCE, EMPTY_TRIE, [{ hashedKey, value }], nodes);
+    const record = nodes.get(root.id!)!;
+    expect(decodeStoredNode(record)).toEqual({ kind: 'leaf', key: hashedKey, value, storageNode: null });
+    expect(keccak256(rlpOfStoredNode(record))).toEqual(root.hash);
+    expect(record.length < value.length).toBe(index === 0 || index === 2);
+  }
 });

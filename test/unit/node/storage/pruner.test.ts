@@ -4,19 +4,14 @@ import path from 'node:path';
 import { Account, Address } from '@ethereumjs/util';
 import { type Hash, toBigEndian } from '#consensus/primitives.ts';
 import { OverlayState } from '#node/execution/overlayState.ts';
-import {
-  createFlatReader,
-  createTrieReader,
-  EMPTY_STATE,
-  type StateReader,
-} from '#node/execution/stateReader.ts';
-import { computeStateUpdate } from '#node/execution/stateTrie.ts';
+import { createTrieReader, EMPTY_STATE, readSlot, type StateReader } from '#node/execution/stateReader.ts';
+import { computeStateUpdate, stateOperations } from '#node/execution/stateTrie.ts';
 import { createStoredNodes, NO_NODES } from '#node/execution/trieNodes.ts';
 import { EMPTY_TRIE } from '#node/execution/trieUpdate.ts';
 import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
 import { type BatchOperation, type Database, openDatabase } from '#node/storage/database.ts';
 import { createPruner, type Pruner } from '#node/storage/pruner.ts';
-import { HEAD_KEY, heightToBytes, NEEDED_FROM_KEY, slotRange } from '#node/storage/schema.ts';
+import { HEAD_KEY, heightToBytes, NEEDED_FROM_KEY } from '#node/storage/schema.ts';
 import { streamOf } from '#test/sim/streams.ts';
 import { storedNodes, walkState } from '#test/unit/node/storage/walkState.ts';
 
@@ -72,7 +67,7 @@ const overlayOf = async (reader: StateReader, before: Model, after: Model): Prom
 
 const fullRoot = async (model: Model): Promise<Hash> => {
   const state = await overlayOf(EMPTY_STATE, new Map(), model);
-  return (await computeStateUpdate(state.changes(), EMPTY_STATE, NO_NODES, EMPTY_TRIE.hash)).stateRoot;
+  return computeStateUpdate(state.changes(), NO_NODES, EMPTY_TRIE.hash).stateRoot;
 };
 
 class Crash extends Error {}
@@ -117,22 +112,17 @@ class History {
     const after = copyOf(before);
     changeModel(after, this.#random);
     const height = this.head + 1n;
-    const code: StateReader['code'] = async () => new Uint8Array(0);
-    const reader = createFlatReader(this.store, code);
+    const code: StateReader['code'] = () => new Uint8Array(0);
     const nodes =
       height === 0n
         ? NO_NODES
         : { ...createStoredNodes(this.store), height: this.head, rootId: this.store.stateRoot(this.head) };
     const root = height === 0n ? EMPTY_TRIE.hash : Buffer.from(this.roots.at(-1)!.slice(2), 'hex');
+    const reader = height === 0n ? EMPTY_STATE : createTrieReader(this.store, nodes, this.head, code);
     const overlay = await overlayOf(reader, before, after);
-    const update = await computeStateUpdate(overlay.changes(), reader, nodes, root);
-    const cleared: BatchOperation[] = [];
-    for (const account of update.clearedAccounts)
-      for await (const key of this.database.keys(slotRange(Uint8Array.from(Buffer.from(account, 'hex')))))
-        cleared.push({ type: 'del', key });
+    const update = computeStateUpdate(overlay.changes(), nodes, root);
     await this.database.batch([
-      ...cleared,
-      ...update.operations,
+      ...stateOperations(update),
       { type: 'put', key: HEAD_KEY, value: heightToBytes(height) },
     ]);
     expect(update.stateRoot).toBe(await fullRoot(after));
@@ -145,7 +135,7 @@ class History {
     const oldest = this.store.oldestState();
     const reached = new Set<number>();
     const nodes = createStoredNodes(this.store);
-    const code: StateReader['code'] = async () => new Uint8Array(0);
+    const code: StateReader['code'] = () => new Uint8Array(0);
     for (let height = 0n; height <= this.head; height++) {
       if (height < oldest) {
         expect(() => createTrieReader(this.store, nodes, height, code)).toThrow(
@@ -158,9 +148,9 @@ class History {
       const model = this.models[Number(height)]!;
       for (let index = 0; index < ACCOUNTS; index++) {
         const expected = model.get(index);
-        expect((await reader.account(addressOf(index)))?.balance).toBe(expected?.balance);
+        expect(reader.account(addressOf(index))?.balance).toBe(expected?.balance);
         for (let slot = 0; slot < SLOTS; slot++)
-          expect([...(await reader.slot(addressOf(index), slotOf(slot)))]).toEqual(
+          expect([...readSlot(reader, addressOf(index), slotOf(slot))]).toEqual(
             [expected?.slots.get(slot)].filter((value) => value !== undefined),
           );
       }
@@ -267,7 +257,7 @@ test('one commit pays for at most two heights, so a backlog shrinks and a commit
 test('a read that is under way when its state goes gets an error, not another state', async () => {
   const history = new History(database, streamOf(SEED, 'reading'));
   for (let i = 0; i < 20; i++) await history.grow();
-  const code: StateReader['code'] = async () => new Uint8Array(0);
+  const code: StateReader['code'] = () => new Uint8Array(0);
   const readers = [0n, 3n, 8n].map((height) =>
     createTrieReader(history.store, createStoredNodes(history.store), height, code),
   );
@@ -278,7 +268,7 @@ test('a read that is under way when its state goes gets an error, not another st
     for (let index = 0; index < ACCOUNTS; index++) {
       const expected = history.models[[0, 3, 8][at]!]!.get(index)?.balance;
       try {
-        expect((await reader.account(addressOf(index)))?.balance).toBe(expected);
+        expect(reader.account(addressOf(index))?.balance).toBe(expected);
       } catch (error) {
         expect(error).toMatchObject({ code: 'STATE_PRUNED', fatal: false });
         gone++;

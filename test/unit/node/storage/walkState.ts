@@ -1,7 +1,8 @@
 /** Reads a whole state from its trie, node by node, and checks each against the hash that refers to it. */
 import { keccak256 } from '#consensus/crypto/keccak.ts';
 import { bytesToHash, type Hash } from '#consensus/primitives.ts';
-import { decodeStoredNode, rlpOfStoredNode, type TrieNode } from '#node/execution/trieNodeCodec.ts';
+import type { TrieNode } from '#node/execution/trieNode.ts';
+import { decodeStoredNode, linksOf, rlpOfStoredNode } from '#node/execution/trieNodeCodec.ts';
 import type { ChainStore } from '#node/storage/chainStore.ts';
 import { decodeAccount } from '#node/storage/codec.ts';
 import type { Database } from '#node/storage/database.ts';
@@ -24,9 +25,9 @@ export const walkState = (store: ChainStore, height: bigint, stateRoot: Hash): S
         load(node.storageNode, bytesToHash(decodeAccount(node.value).storageRoot));
       return;
     }
-    for (const link of node.kind === 'extension' ? [node.child] : node.children)
-      if (link?.kind === 'stored') load(link.id, bytesToHash(link.hash));
-      else if (link !== null && link !== undefined) follow(link);
+    for (const link of linksOf(node))
+      if (link.kind === 'stored') load(link.id, bytesToHash(link.hash));
+      else follow(link);
   };
   const root = store.stateRoot(height);
   if (root !== null) load(root, stateRoot);
