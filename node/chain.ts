@@ -10,6 +10,9 @@
 import type { Address, Hash, Hex } from '#consensus/primitives.ts';
 import type { Checkpoint, CommitCertificate, Payload } from '#consensus/types.ts';
 import type { ValidatorSet } from '#consensus/validatorSet.ts';
+import type { Authorization } from '#node/execution/tracing/authorizations.ts';
+import type { CallJob, JobOutcome } from '#node/execution/tracing/jobs.ts';
+import type { BlockOverrides, StateOverrides } from '#node/execution/tracing/overrides.ts';
 import type { AccountRecord, BlockRecord, CertifiedBlock, ReceiptRecord } from '#node/storage/records.ts';
 
 export type DroppedTransaction = { readonly hash: Hash; readonly code: string };
@@ -139,6 +142,9 @@ export type CallRequest = {
   readonly maxPriorityFeePerGas?: bigint;
   readonly nonce?: bigint;
   readonly accessList?: readonly { readonly address: Address; readonly storageKeys: readonly Hash[] }[];
+  readonly authorizationList?: readonly Authorization[];
+  readonly stateOverrides?: StateOverrides;
+  readonly blockOverrides?: BlockOverrides;
 };
 
 export type CallOutcome =
@@ -151,5 +157,7 @@ export interface CallRunner {
   call(request: CallRequest, height: bigint): Promise<CallOutcome>;
   /** The smallest gas limit with which the call succeeds, by binary search. */
   estimateGas(request: CallRequest, height: bigint): Promise<CallOutcome>;
+  /** Traces, proofs and simulations, answered as JSON text. */
+  perform(job: CallJob): Promise<JobOutcome>;
   close(): Promise<void>;
 }

@@ -1,13 +1,14 @@
 /**
- * Calls and estimates in threads of their own: they cannot delay a vote, and none runs longer than its time.
+ * Calls, estimates, traces and proofs in threads of their own: they cannot delay a vote, and none runs longer than its time.
  *
- * Owns the queue, the bound on time and the threads. An EVM that runs cannot be asked to stop, so a call over its time
- * loses its thread, and the next call gets a new one. Threads start with the first call: a node without JSON-RPC has none.
+ * Owns the queue, the bounds on time and memory, and the threads. An EVM that runs cannot be asked to stop, so a call
+ * over its time loses its thread, and the next call gets a new one. Threads start with the first call: a node without JSON-RPC has none.
  */
 import { Worker } from 'node:worker_threads';
 import type { Genesis } from '#genesis/spec.ts';
 import { type CallOutcome, type CallRequest, type CallRunner, ChainError } from '#node/chain.ts';
-import type { CallArgument } from '#node/execution/callWorker.ts';
+import type { CallArgument, CallWorkerOptions } from '#node/execution/callWorker.ts';
+import type { CallJob, JobOutcome } from '#node/execution/tracing/jobs.ts';
 import { WorkerClient } from '#node/execution/workerProtocol.ts';
 
 export type CallRunnerOptions = {
@@ -15,18 +16,27 @@ export type CallRunnerOptions = {
   readonly genesis: Genesis;
   readonly timeoutMs?: number;
   readonly threads?: number;
+  /** Of one thread; what needs more loses its thread. */
+  readonly maxHeapMb?: number;
 };
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 /** One can be busy for its whole time without stopping the others. */
 const DEFAULT_THREADS = 2;
 const MAX_WAITING = 1_024;
+/** A trace runs a whole block again, with a listener at each step. */
+const JOB_TIME_FACTOR = 3;
+/** Of JavaScript objects; what the EVM's own memory may reach is bounded by gas. */
+const DEFAULT_MAX_HEAP_MB = 512;
+const SERVER_ERROR = -32000;
 
-type Method = 'call' | 'estimateGas';
+/** Why there is no answer. */
+type Ended = { readonly ended: 'timeout' | 'memory' | 'busy' };
 type Job = {
-  readonly method: Method;
-  readonly argument: CallArgument;
-  resolve(outcome: CallOutcome): void;
+  readonly method: 'call' | 'estimateGas' | 'perform';
+  readonly argument: unknown;
+  readonly timeoutMs: number;
+  resolve(outcome: unknown): void;
   reject(error: Error): void;
 };
 type Thread = { client: WorkerClient | null; busy: boolean };
@@ -37,6 +47,22 @@ const refusal = (code: string, message: string): CallOutcome => ({
   message,
   gasUsed: 0n,
 });
+
+const whyEnded = ({ ended }: Ended, timeoutMs: number): readonly [code: string, message: string] => {
+  switch (ended) {
+    case 'timeout':
+      return ['TIMEOUT', `execution aborted (timeout = ${timeoutMs / 1000}s)`];
+    case 'memory':
+      return ['OUT_OF_MEMORY', 'execution aborted (out of memory): ask for less'];
+    case 'busy':
+      return ['BUSY', `more than ${MAX_WAITING} calls are waiting: try again later`];
+  }
+};
+
+const isOutOfMemory = (error: unknown): boolean =>
+  error instanceof Error &&
+  error.cause instanceof Error &&
+  (error.cause as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY';
 
 class ThreadedCallRunner implements CallRunner {
   readonly #options: Required<CallRunnerOptions>;
@@ -50,19 +76,32 @@ class ThreadedCallRunner implements CallRunner {
   }
 
   call(request: CallRequest, height: bigint): Promise<CallOutcome> {
-    return this.#enqueue('call', { request, height });
+    return this.#call('call', { request, height });
   }
 
   estimateGas(request: CallRequest, height: bigint): Promise<CallOutcome> {
-    return this.#enqueue('estimateGas', { request, height });
+    return this.#call('estimateGas', { request, height });
   }
 
-  #enqueue(method: Method, argument: CallArgument): Promise<CallOutcome> {
+  async #call(method: 'call' | 'estimateGas', argument: CallArgument): Promise<CallOutcome> {
+    const { timeoutMs } = this.#options;
+    const outcome = await this.#enqueue<CallOutcome>(method, argument, timeoutMs);
+    return 'ended' in outcome ? refusal(...whyEnded(outcome, timeoutMs)) : outcome;
+  }
+
+  async perform(job: CallJob): Promise<JobOutcome> {
+    const timeoutMs = this.#options.timeoutMs * JOB_TIME_FACTOR;
+    const outcome = await this.#enqueue<JobOutcome>('perform', job, timeoutMs);
+    if (!('ended' in outcome)) return outcome;
+    return { status: 'refused', code: SERVER_ERROR, message: whyEnded(outcome, timeoutMs)[1] };
+  }
+
+  #enqueue<T>(method: Job['method'], argument: unknown, timeoutMs: number): Promise<T | Ended> {
     if (this.#closed) return Promise.reject(new ChainError('CLOSED', 'the call runner is closed'));
-    if (this.#waiting.length >= MAX_WAITING)
-      return Promise.resolve(refusal('BUSY', `more than ${MAX_WAITING} calls are waiting: try again later`));
+    if (this.#waiting.length >= MAX_WAITING) return Promise.resolve({ ended: 'busy' });
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ method, argument, resolve, reject });
+      const settle = (outcome: unknown): void => resolve(outcome as T | Ended);
+      this.#waiting.push({ method, argument, timeoutMs, resolve: settle, reject });
       this.#next();
     });
   }
@@ -80,34 +119,38 @@ class ThreadedCallRunner implements CallRunner {
       .then(job.resolve, job.reject);
   }
 
-  async #run(thread: Thread, { method, argument }: Job): Promise<CallOutcome> {
+  async #run(thread: Thread, { method, argument, timeoutMs }: Job): Promise<unknown> {
     const client = await this.#clientOf(thread);
     let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), this.#options.timeoutMs);
+    const timeout = new Promise<Ended>((resolve) => {
+      timer = setTimeout(() => resolve({ ended: 'timeout' }), timeoutMs);
     });
+    let outcome: unknown;
     try {
-      const outcome = await Promise.race([client.call<CallOutcome>(method, argument), timeout]);
-      if (outcome !== null) return outcome;
+      outcome = await Promise.race([client.call(method, argument), timeout]);
     } catch (error) {
       thread.client = null; // whatever failed may have left the thread behind in a bad state
       await client.terminate();
+      if (isOutOfMemory(error)) return { ended: 'memory' } satisfies Ended;
       throw error;
     } finally {
       clearTimeout(timer);
     }
-    thread.client = null;
-    await client.terminate();
-    return refusal('TIMEOUT', `execution aborted (timeout = ${this.#options.timeoutMs / 1000}s)`);
+    if (typeof outcome === 'object' && outcome !== null && 'ended' in outcome) {
+      thread.client = null;
+      await client.terminate();
+    }
+    return outcome;
   }
 
   async #clientOf(thread: Thread): Promise<WorkerClient> {
     if (this.#closed) throw new ChainError('CLOSED', 'the call runner is closed');
     if (thread.client !== null) return thread.client;
-    const { dataDir, genesis } = this.#options;
+    const { dataDir, genesis, maxHeapMb } = this.#options;
     const worker = new Worker(new URL('./callWorker.ts', import.meta.url), {
-      workerData: { dataDir, chainId: genesis.spec.chainId },
+      workerData: { dataDir, spec: genesis.spec } satisfies CallWorkerOptions,
       name: 'calls',
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
     });
     const client = new WorkerClient(worker, 'call');
     thread.client = client;
@@ -139,4 +182,9 @@ class ThreadedCallRunner implements CallRunner {
 
 /** Opens nothing yet: a thread starts with the first call. */
 export const createCallRunner = (options: CallRunnerOptions): CallRunner =>
-  new ThreadedCallRunner({ timeoutMs: DEFAULT_TIMEOUT_MS, threads: DEFAULT_THREADS, ...options });
+  new ThreadedCallRunner({
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    threads: DEFAULT_THREADS,
+    maxHeapMb: DEFAULT_MAX_HEAP_MB,
+    ...options,
+  });

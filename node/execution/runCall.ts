@@ -14,8 +14,15 @@ import { type Address, bytesToHex, hexToBytes, ZERO_ADDRESS } from '#consensus/p
 import type { CallOutcome, CallRequest } from '#node/chain.ts';
 import type { Machine } from '#node/execution/machine.ts';
 import type { StateReader } from '#node/execution/stateReader.ts';
+import { AUTHORIZATION_GAS, applyAuthorizations } from '#node/execution/tracing/authorizations.ts';
+import {
+  applyStateOverrides,
+  OverrideError,
+  snapshotPrecompiles,
+  withBlockOverrides,
+} from '#node/execution/tracing/overrides.ts';
 import { MAX_INIT_CODE_BYTES, MAX_TRANSACTION_GAS } from '#node/execution/transactionChecks.ts';
-import { decodeHeader } from '#node/storage/headerCodec.ts';
+import { decodeHeader, type Header } from '#node/storage/headerCodec.ts';
 import type { BlockRecord } from '#node/storage/records.ts';
 
 /** What a call may use at most, whatever it asks for. */
@@ -27,6 +34,8 @@ export type CallContext = {
   readonly machine: Machine;
   readonly block: BlockRecord;
   readonly reader: StateReader;
+  /** The machine's state is the one to run on already (a trace inside a block). */
+  readonly isPrepared?: boolean;
 };
 
 type Failure = Extract<CallOutcome, { status: 'error' }>;
@@ -54,7 +63,7 @@ const feesOf = (request: CallRequest, block: BlockRecord): Fees | Failure => {
       'TIP_ABOVE_FEE_CAP',
       `max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: ${tip}, maxFeePerGas: ${feeCap}`,
     );
-  const { baseFeePerGas } = block;
+  const baseFeePerGas = request.blockOverrides?.baseFeePerGas ?? block.baseFeePerGas;
   if (feeCap < baseFeePerGas)
     return failure(
       'FEE_CAP_TOO_LOW',
@@ -64,10 +73,10 @@ const feesOf = (request: CallRequest, block: BlockRecord): Fees | Failure => {
   return { feeCap, gasPrice: wanted > feeCap ? feeCap : wanted, baseFeePerGas };
 };
 
-const toEvmAddress = (address: Address): EvmAddress => new EvmAddress(hexToBytes(address));
+export const toEvmAddress = (address: Address): EvmAddress => new EvmAddress(hexToBytes(address));
 
 /** The request as an unsigned transaction: the library computes intrinsic gas from it. */
-const toTransaction = (machine: Machine, request: CallRequest) =>
+export const toTransaction = (machine: Machine, request: CallRequest) =>
   createFeeMarket1559Tx(
     {
       ...(request.to == null ? {} : { to: toEvmAddress(request.to) }),
@@ -82,9 +91,9 @@ const toTransaction = (machine: Machine, request: CallRequest) =>
     { common: machine.common, allowUnlimitedInitCodeSize: true },
   );
 
-const blockContext = (machine: Machine, block: BlockRecord, baseFeePerGas: bigint) => {
-  const header = decodeHeader(block.header);
-  return createBlock(
+/** A block with these fields, as the EVM sees it. */
+export const blockContext = (machine: Machine, header: Header, baseFeePerGas: bigint) =>
+  createBlock(
     {
       header: {
         parentHash: hexToBytes(header.parentHash),
@@ -99,12 +108,17 @@ const blockContext = (machine: Machine, block: BlockRecord, baseFeePerGas: bigin
     },
     { common: machine.common },
   );
-};
 
-/** Warm from the start (EIP-2929, 3651, 2930), as in a transaction. */
-const warmUp = (machine: Machine, request: CallRequest, from: EvmAddress, coinbase: EvmAddress): void => {
-  const { evm } = machine.vm;
-  for (const address of evm.precompiles.keys()) evm.journal.addAlwaysWarmAddress(address);
+/**
+ * Warm from the start (EIP-2929, 3651, 2930), as in a transaction.
+ * @param precompiles the chain's own, wherever overrides moved them
+ */
+export const warmUp = (
+  { evm }: Machine['vm'],
+  request: CallRequest,
+  { from, coinbase, precompiles }: { from: EvmAddress; coinbase: EvmAddress; precompiles: Iterable<string> },
+): void => {
+  for (const address of precompiles) evm.journal.addAlwaysWarmAddress(address);
   evm.journal.addAlwaysWarmAddress(from.toString());
   evm.journal.addAlwaysWarmAddress(coinbase.toString());
   if (request.to != null) evm.journal.addAlwaysWarmAddress(request.to);
@@ -117,18 +131,51 @@ const warmUp = (machine: Machine, request: CallRequest, from: EvmAddress, coinba
 /** A run with one gas limit, and the refund that it earned (an estimate must allow for it). */
 type Run = { readonly outcome: CallOutcome; readonly refund: bigint };
 
-const execute = async (
-  { machine, block, reader }: CallContext,
+/** What a prepared call shows to those who watch it. */
+export type PreparedCall = {
+  readonly machine: Machine;
+  readonly header: Header;
+  readonly from: EvmAddress;
+  readonly gas: bigint;
+};
+/** Runs around the EVM: reports what was touched, traces. */
+export type Watch = (call: PreparedCall, run: () => Promise<EVMResult>) => Promise<EVMResult>;
+
+const unwatched: Watch = (_call, run) => run();
+
+export const execute = async (
+  context: CallContext,
   request: CallRequest,
   gas: bigint,
+  watch: Watch = unwatched,
+): Promise<Run> => {
+  if (request.stateOverrides === undefined) return executePrepared(context, request, gas, watch);
+  const precompiles = snapshotPrecompiles(context.machine);
+  try {
+    return await executePrepared(context, request, gas, watch);
+  } catch (error) {
+    if (!(error instanceof OverrideError)) throw error;
+    return { outcome: failure('BAD_OVERRIDE', error.message), refund: 0n };
+  } finally {
+    precompiles.restore();
+  }
+};
+
+const executePrepared = async (
+  { machine, block, reader, isPrepared }: CallContext,
+  request: CallRequest,
+  gas: bigint,
+  watch: Watch,
 ): Promise<Run> => {
   const fail = (outcome: Failure): Run => ({ outcome, refund: 0n });
   const fees = feesOf(request, block);
   if ('status' in fees) return fail(fees);
   const value = request.valueWei ?? 0n;
   const from = toEvmAddress(request.from ?? ZERO_ADDRESS);
-  machine.state.reset(reader);
-  const balance = (await machine.state.record(from.bytes))?.balance ?? 0n;
+  if (isPrepared !== true) machine.state.reset(reader);
+  const precompiles = [...machine.vm.evm.precompiles.keys()];
+  await applyStateOverrides(machine, request.stateOverrides ?? []);
+  const balance = machine.state.record(from.bytes)?.balance ?? 0n;
   const cost = gas * fees.feeCap + value;
   if (balance < cost)
     return fail(
@@ -145,29 +192,38 @@ const execute = async (
         `max initcode size exceeded: code size ${transaction.data.length} limit ${MAX_INIT_CODE_BYTES}`,
       ),
     );
-  const intrinsic = transaction.getIntrinsicGas();
+  const authorizations = request.authorizationList ?? [];
+  const intrinsic = transaction.getIntrinsicGas() + AUTHORIZATION_GAS * BigInt(authorizations.length);
   const floor = getCalldataFloorGas(transaction);
   const minimum = bigIntMax(intrinsic, floor);
   if (gas < minimum)
     return fail(failure('INTRINSIC_GAS', `intrinsic gas too low: have ${gas}, want ${minimum}`));
-  const context = blockContext(machine, block, fees.baseFeePerGas);
+  const header = withBlockOverrides(decodeHeader(block.header), request.blockOverrides);
+  const setting = blockContext(machine, header, fees.baseFeePerGas);
   const { evm } = machine.vm;
   evm.journal.cleanJournal();
-  warmUp(machine, request, from, context.header.coinbase);
-  const result = await evm.runCall({
-    block: context,
-    gasPrice: fees.gasPrice,
-    caller: from,
-    gasLimit: gas - intrinsic,
-    ...(request.to == null ? {} : { to: toEvmAddress(request.to) }),
-    value,
-    data: transaction.data,
-  });
+  warmUp(machine.vm, request, { from, coinbase: setting.header.coinbase, precompiles });
+  const run = async (): Promise<EVMResult> => {
+    const authorized = await applyAuthorizations(machine, authorizations);
+    const result = await evm.runCall({
+      block: setting,
+      gasPrice: fees.gasPrice,
+      caller: from,
+      gasLimit: gas - intrinsic,
+      ...(request.to == null ? {} : { to: toEvmAddress(request.to) }),
+      value,
+      data: transaction.data,
+    });
+    result.execResult.gasRefund = (result.execResult.gasRefund ?? 0n) + authorized;
+    return result;
+  };
+  const result = await watch({ machine, header, from, gas }, run);
   evm.journal.cleanJournal();
   return settle(result, intrinsic, floor);
 };
 
-const settle = ({ execResult }: EVMResult, intrinsic: bigint, floor: bigint): Run => {
+/** What an execution comes to, refunds and EIP-7623's floor included. */
+export const settle = ({ execResult }: EVMResult, intrinsic: bigint, floor: bigint): Run => {
   const spent = execResult.executionGasUsed + intrinsic;
   const refund = bigIntMin(execResult.gasRefund ?? 0n, spent / 5n);
   const gasUsed = bigIntMax(spent - refund, floor);
@@ -189,15 +245,20 @@ const GETH_WORDS = new Map<string, readonly [code: string, message: string]>([
   [EVMError.errorMessages.INVALID_OPCODE, ['INVALID_OPCODE', 'invalid opcode']],
   [EVMError.errorMessages.CREATE_COLLISION, ['CREATE_COLLISION', 'contract address collision']],
   [EVMError.errorMessages.STATIC_STATE_CHANGE, ['WRITE_PROTECTION', 'write protection']],
+  [EVMError.errorMessages.REVERT, ['REVERTED', 'execution reverted']],
   [EVMError.errorMessages.INSUFFICIENT_BALANCE, ['INSUFFICIENT_FUNDS', 'insufficient balance for transfer']],
 ]);
 
+/** geth's words for what stopped the EVM. */
+export const gethWords = (error: string | undefined): readonly [code: string, message: string] =>
+  GETH_WORDS.get(error ?? '') ?? ['EXECUTION_FAILED', error ?? 'execution failed'];
+
 const toFailure = (error: string | undefined, gasUsed: bigint): Failure => {
-  const [code, message] = GETH_WORDS.get(error ?? '') ?? ['EXECUTION_FAILED', error ?? 'execution failed'];
+  const [code, message] = gethWords(error);
   return failure(code, message, gasUsed);
 };
 
-const callGas = (request: CallRequest): bigint => bigIntMin(request.gas ?? MAX_CALL_GAS, MAX_CALL_GAS);
+export const callGas = (request: CallRequest): bigint => bigIntMin(request.gas ?? MAX_CALL_GAS, MAX_CALL_GAS);
 
 export const runCall = async (context: CallContext, request: CallRequest): Promise<CallOutcome> =>
   (await execute(context, request, callGas(request))).outcome;
@@ -237,16 +298,18 @@ const estimateCeiling = async (
   const fees = feesOf(request, block);
   if ('status' in fees) return fees;
   if (fees.feeCap === 0n) return ceiling;
-  const account = await reader.account(hexToBytes(request.from ?? ZERO_ADDRESS));
-  const balance = account?.balance ?? 0n;
+  const from = request.from ?? ZERO_ADDRESS;
+  const overridden = request.stateOverrides?.find(([address]) => address === from)?.[1].balance;
+  const balance = overridden ?? (await reader.account(hexToBytes(from)))?.balance ?? 0n;
   const value = request.valueWei ?? 0n;
   if (balance < value) return failure('INSUFFICIENT_FUNDS', 'insufficient funds for transfer');
   return bigIntMin(ceiling, (balance - value) / fees.feeCap);
 };
 
 const isPlainTransfer = async ({ machine, reader }: CallContext, request: CallRequest): Promise<boolean> => {
-  if (request.to == null || (request.data?.length ?? 0) > 0 || (request.accessList?.length ?? 0) > 0)
-    return false;
+  if (request.to == null || request.stateOverrides !== undefined) return false;
+  const lists = [request.data, request.accessList, request.authorizationList];
+  if (lists.some((list) => (list?.length ?? 0) > 0)) return false;
   machine.state.reset(reader);
   return (await machine.state.getCodeSize(toEvmAddress(request.to))) === 0;
 };

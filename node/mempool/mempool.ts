@@ -51,6 +51,19 @@ export type PickLimits = {
   readonly allowImport: boolean;
 };
 
+export type PoolContents = {
+  /** Executable on the head, and imports. */
+  readonly pending: readonly PooledTransaction[];
+  /** These wait for an earlier nonce. */
+  readonly queued: readonly PooledTransaction[];
+};
+
+/** For those who show what waits. */
+export interface PoolView {
+  /** Everything that waits, nonces of a sender in order. @param sender only of this one */
+  contents(sender?: Address): PoolContents;
+}
+
 export interface Mempool {
   add(raw: Uint8Array, source: 'local' | 'gossip'): Promise<Admission>;
   /** Executable transactions for a payload: an import first if allowed, then by effective tip, nonces in order. */

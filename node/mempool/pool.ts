@@ -26,7 +26,7 @@ import { BoundedMap } from '#node/mempool/boundedMap.ts';
 import { createHeap } from '#node/mempool/heap.ts';
 import { createImportSlots, importFirstNonce, type PendingImport } from '#node/mempool/importSlot.ts';
 import { DEFAULT_LIMITS, type PoolLimits } from '#node/mempool/limits.ts';
-import type { Admission, AdmissionCode, Mempool, PooledTransaction } from '#node/mempool/mempool.ts';
+import type { Admission, AdmissionCode, Mempool, PooledTransaction, PoolView } from '#node/mempool/mempool.ts';
 import {
   costBefore,
   createSenderQueue,
@@ -52,7 +52,7 @@ export type PoolDependencies = {
   readonly onFault?: (error: unknown) => void;
 };
 
-export type Pool = Mempool & {
+export type Pool = Mempool & PoolView & {
   /** As `onAdmitted`, for those that this node's own clients sent. */
   onLocal(listener: (transaction: PooledTransaction) => void): () => void;
   /** What waits, oldest first; with `localSinceMs` only what our own clients sent at least so long ago. */
@@ -535,6 +535,19 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       return pending?.transaction.nonce === state.nonce ? state.nonce + 1n : null;
     },
     size: poolSize,
+    contents(sender) {
+      const [pending, queued]: PooledTransaction[][] = [[], []];
+      for (const { transaction } of importsByHash.values())
+        if (sender === undefined || transaction.sender === sender) pending!.push(toPooled(transaction));
+      const own = sender === undefined ? undefined : queues.get(sender);
+      const wanted = sender === undefined ? queues.values() : own === undefined ? [] : [own];
+      for (const queue of wanted) {
+        const executable = executableCount(queue, limits.maxExecutablePerSender);
+        for (const [place, { transaction }] of queue.entries.entries())
+          (place < executable ? pending : queued)!.push(toPooled(transaction));
+      }
+      return { pending: pending!, queued: queued! };
+    },
     sizeBytes: () => totalBytes,
     onAdmitted(listener) {
       admittedListeners.add(listener);

@@ -5,11 +5,14 @@
 import type { Hash } from '#consensus/primitives.ts';
 import type { Checkpoint, CommitCertificate } from '#consensus/types.ts';
 import type { ValidatorSet } from '#consensus/validatorSet.ts';
+import { smallerOf } from '#node/rpc/bigints.ts';
 import { selectBlock, selectHeight } from '#node/rpc/blockSelector.ts';
+import { invalidParams } from '#node/rpc/errors.ts';
 import { toQuantity } from '#node/rpc/format/quantity.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
 import { block, blockNumber } from '#node/rpc/params.ts';
-import { arrayOf, objectOf, orNull, ref } from '#node/rpc/schemas.ts';
+import { arrayOf, objectOf, orNull, ref, TEXT } from '#node/rpc/schemas.ts';
+import type { BlockRecord } from '#node/storage/records.ts';
 
 const formatCheckpoint = (checkpoint: Checkpoint) => ({
   height: toQuantity(checkpoint.height),
@@ -47,6 +50,19 @@ const toJson = (value: unknown): unknown => {
   return text === undefined ? null : JSON.parse(text);
 };
 
+const formatCertified = ({ checkpoint, valueId, certificate }: BlockRecord) => ({
+  checkpoint: formatCheckpoint(checkpoint),
+  valueId,
+  certificate: formatCertificate(certificate),
+});
+
+const MAX_CHECKPOINTS = 100n;
+
+const CERTIFIED_CHECKPOINT = objectOf({
+  checkpoint: ref('Checkpoint'),
+  valueId: ref('Hash'),
+  certificate: orNull(ref('Certificate')),
+});
 const VALIDATORS = objectOf({
   height: ref('Quantity'),
   hash: ref('Hash'),
@@ -66,23 +82,53 @@ export const causewayMethods: readonly Method[] = [
   defineMethod({
     name: 'causeway_getCheckpoint',
     summary: 'The checkpoint of a height, its valueId, and the certificate that makes it final.',
-    result: orNull(
-      objectOf({
-        checkpoint: ref('Checkpoint'),
-        valueId: ref('Hash'),
-        certificate: orNull(ref('Certificate')),
-      }),
-    ),
+    result: orNull(CERTIFIED_CHECKPOINT),
     cost: 3,
     params: [optional('block', block)],
     run: async (context, [selector]) => {
       const found = await selectBlock(context, selector ?? { kind: 'tag', tag: 'latest' });
-      if (found === null) return null;
-      return {
-        checkpoint: formatCheckpoint(found.checkpoint),
-        valueId: found.valueId,
-        certificate: formatCertificate(found.certificate),
-      };
+      return found === null ? null : formatCertified(found);
+    },
+  }),
+  defineMethod({
+    name: 'causeway_getCertificate',
+    summary: 'The precommits that make a block final, null if there is no such block or it is the genesis.',
+    result: orNull(ref('Certificate')),
+    cost: 3,
+    params: [required('block', block)],
+    run: async (context, [selector]) => {
+      const found = await selectBlock(context, selector);
+      return found === null ? null : formatCertificate(found.certificate);
+    },
+  }),
+  defineMethod({
+    name: 'causeway_getCheckpoints',
+    summary: 'Checkpoints of a range of heights with their valueIds and certificates, at most 100.',
+    result: arrayOf(CERTIFIED_CHECKPOINT),
+    cost: 50,
+    params: [required('from', blockNumber), required('to', blockNumber)],
+    run: async (context, [from, to]) => {
+      const first = selectHeight(context, from);
+      const last = smallerOf(selectHeight(context, to), context.chain.head().block.height);
+      if (last - first >= MAX_CHECKPOINTS)
+        throw invalidParams(`exceed maximum block range: ${MAX_CHECKPOINTS}; ask for it in parts`);
+      const shown = [];
+      for (let height = first; height <= last; height++) {
+        const found = await context.chain.blockAt(height);
+        if (found !== null) shown.push(formatCertified(found));
+      }
+      return shown;
+    },
+  }),
+  defineMethod({
+    name: 'causeway_feePolicy',
+    summary: 'How fees are set, and the base fee of the next block.',
+    result: objectOf({ mode: TEXT, baseFeeWei: ref('Quantity'), nextBaseFeePerGas: ref('Quantity') }),
+    cost: 1,
+    params: [],
+    run: ({ genesis }) => {
+      const { mode, baseFeeWei } = genesis.spec.feePolicy;
+      return { mode, baseFeeWei: toQuantity(baseFeeWei), nextBaseFeePerGas: toQuantity(baseFeeWei) };
     },
   }),
   defineMethod({

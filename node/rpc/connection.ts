@@ -19,7 +19,12 @@ type Dependencies = {
   readonly logger: RpcLogger;
 };
 
-export const serveConnection = (socket: WebSocket, dependencies: Dependencies): void => {
+/** @param identity of whoever opened it, for as long as it is open */
+export const serveConnection = (
+  socket: WebSocket,
+  dependencies: Dependencies,
+  identity: Pick<Caller, 'client' | 'role'>,
+): void => {
   const { dispatcher, limits, logger } = dependencies;
 
   const send = (text: string): void => {
@@ -55,7 +60,7 @@ export const serveConnection = (socket: WebSocket, dependencies: Dependencies): 
 
   const answer = async (message: Uint8Array): Promise<void> => {
     const opened = subscriptions.forMessage();
-    const text = await dispatcher.handle(message, { subscriptions: opened });
+    const text = await dispatcher.handle(message, { ...identity, subscriptions: opened });
     if (text !== null) send(text);
     opened.activate();
   };

@@ -7,11 +7,12 @@
 import type { Genesis } from '#genesis/spec.ts';
 import type { CallRunner, Chain } from '#node/chain.ts';
 import type { KeptEvidence } from '#node/consensus/evidence/evidencePool.ts';
-import type { Mempool } from '#node/mempool/mempool.ts';
+import type { Mempool, PoolView } from '#node/mempool/mempool.ts';
 import type { FilterRegistry } from '#node/rpc/filters.ts';
 import type { Gate } from '#node/rpc/gate.ts';
 import type { JsonText } from '#node/rpc/jsonText.ts';
 import type { RpcLimits } from '#node/rpc/limits.ts';
+import type { Role } from '#node/rpc/roles.ts';
 import type { SubscriptionKind } from '#node/rpc/subscriptions.ts';
 
 export type SyncProgress = {
@@ -23,7 +24,7 @@ export type SyncProgress = {
 export type RpcContext = {
   readonly chain: Chain;
   readonly calls: CallRunner;
-  readonly mempool: Mempool;
+  readonly mempool: Mempool & PoolView;
   readonly genesis: Genesis;
   /** Highest height covered by a checkpoint in a finalised L1 block (RULES 43). */
   readonly finalizedHeight: () => bigint;
@@ -47,6 +48,9 @@ export type RpcContext = {
 
 /** Who asks: a WebSocket can hold subscriptions, an HTTP request cannot. */
 export type Caller = {
+  /** Whose bucket and whose turn it is: an address, or the name of a key or token. */
+  readonly client: string;
+  readonly role: Role;
   readonly subscriptions: {
     /** @returns the subscription's id; notifications start after the answer is sent */
     open(kind: SubscriptionKind): string;

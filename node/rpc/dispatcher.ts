@@ -12,6 +12,7 @@ import { JsonText } from '#node/rpc/jsonText.ts';
 import type { Method } from '#node/rpc/method.ts';
 import { createPacer } from '#node/rpc/pacer.ts';
 import { parseRequestText } from '#node/rpc/requestText.ts';
+import { mayCall } from '#node/rpc/roles.ts';
 import { measureOften } from '#node/telemetry/stages.ts';
 
 export type RpcLogger = {
@@ -46,6 +47,7 @@ export const createDispatcher = (dependencies: {
         RPC_CODES.methodNotFound,
         `the method ${shorten(name)} does not exist/is not available`,
       );
+    if (!mayCall(caller.role, method.access)) throw notGranted(method);
     const params = item.params ?? [];
     if (!Array.isArray(params)) throw invalidParams('non-array args');
     return method.run(context, params, caller);
@@ -122,6 +124,12 @@ export const createDispatcher = (dependencies: {
   };
 };
 
+/** As geth answers for a namespace that is switched off, with the remedy: tools know these words. */
+const notGranted = ({ name, access }: Method): RpcError =>
+  new RpcError(
+    RPC_CODES.methodNotFound,
+    `the method ${name} does not exist/is not available: it needs a key or token for "${access}"`,
+  );
 const tooLarge = (): RpcError => new RpcError(RPC_CODES.responseTooLarge, 'response too large');
 const timedOut = (): RpcError => new RpcError(RPC_CODES.timeout, 'request timed out');
 const shorten = (text: string): string => (text.length > 64 ? `${text.slice(0, 64)}…` : text);

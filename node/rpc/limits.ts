@@ -25,6 +25,10 @@ export type RpcLimits = {
   /** Calls and estimates in work at one time, and how many may wait for their turn, timed out or not. */
   readonly maxCalls: number;
   readonly maxWaitingCalls: number;
+  /** Of one client, calls and log queries that may wait. */
+  readonly maxWaitingPerClient: number;
+  /** Blocks that one trace_filter may cover. */
+  readonly maxTraceBlocks: number;
   /** Gas of an eth_call or eth_estimateGas; a larger wish is lowered to it, as geth does. */
   readonly callGasCap: bigint;
   /** Until a request, or a whole batch, is answered with a time-out error. */
@@ -55,8 +59,10 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   maxLogResults: 10_000,
   maxLogScans: 4,
   maxWaitingLogScans: 128,
-  maxCalls: 8,
+  maxCalls: 4,
   maxWaitingCalls: 256,
+  maxWaitingPerClient: 64,
+  maxTraceBlocks: 1_000,
   callGasCap: 50_000_000n,
   callTimeoutMs: 30_000,
   headersTimeoutMs: 10_000,

@@ -44,6 +44,7 @@ export const createBloomTest = ({ addresses, topics }: LogCriteria): ((bloom: Ui
 /** Wanted logs of the blocks `from` to `to`, both included and committed. @throws RpcError when a bound is met */
 export const scanLogs = (
   context: RpcContext,
+  client: string,
   criteria: LogCriteria,
   from: bigint,
   to: bigint,
@@ -64,7 +65,7 @@ export const scanLogs = (
         found.add(await blockLogs(context, block, criteria));
     }
     return found.logs;
-  });
+  }, client);
 };
 
 /** Wanted logs of one committed block. */

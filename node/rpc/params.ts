@@ -1,8 +1,8 @@
 /**
- * Untrusted JSON into our types: quantities, data, addresses, block parameters, call objects, log filters.
+ * Untrusted JSON into our types: quantities, data, addresses, block parameters, log filters.
  *
  * Follows geth's decoding: quantities without leading zeros, data of whole bytes, EIP-1898 block parameters;
- * unknown and null fields of objects are ignored.
+ * unknown and null fields of objects are ignored. Calls are in callParams.ts.
  */
 import { z } from 'zod';
 import { type Address, type Hash, parseAddress, parseHash } from '#consensus/primitives.ts';
@@ -140,37 +140,6 @@ export const block: z.ZodType<BlockSelector> = z
     title: 'tag, height, hash or EIP-1898 object',
     anyOf: [...BLOCK_NUMBER.anyOf, { type: 'string', pattern: '^0x[0-9a-fA-F]{64}$' }, { type: 'object' }],
   });
-
-const MAX_ACCESS_LIST_KEYS = 10_000;
-const accessList = z
-  .array(z.object({ address, storageKeys: nullable(z.array(hash).max(MAX_ACCESS_LIST_KEYS)) }))
-  .max(MAX_ACCESS_LIST_KEYS);
-
-export const callObject = z.object(
-  {
-    from: nullable(address),
-    to: nullable(address),
-    gas: nullable(uint64),
-    gasPrice: nullable(quantity),
-    maxFeePerGas: nullable(quantity),
-    maxPriorityFeePerGas: nullable(quantity),
-    value: nullable(quantity),
-    nonce: nullable(uint64),
-    data: nullable(data),
-    input: nullable(data),
-    accessList: nullable(accessList),
-    chainId: nullable(quantity),
-    authorizationList: nullable(z.array(z.unknown())),
-    blobVersionedHashes: nullable(z.array(z.unknown())),
-  },
-  'expected a call object',
-);
-export type CallObject = z.output<typeof callObject>;
-
-/** An override object of eth_call: refused unless it overrides nothing. */
-export const noOverrides = z
-  .record(z.string(), z.unknown())
-  .refine((value) => Object.keys(value).length === 0, 'state and block overrides are not supported');
 
 const MAX_TOPICS = 4;
 const MAX_ALTERNATIVES = 1_000;

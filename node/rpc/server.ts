@@ -11,10 +11,10 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest }
 import type { Genesis } from '#genesis/spec.ts';
 import type { CallRunner, Chain } from '#node/chain.ts';
 import type { KeptEvidence } from '#node/consensus/evidence/evidencePool.ts';
-import type { Mempool } from '#node/mempool/mempool.ts';
+import type { Mempool, PoolView } from '#node/mempool/mempool.ts';
 import { installAccessRules } from '#node/rpc/access.ts';
 import { serveConnection } from '#node/rpc/connection.ts';
-import type { RpcContext, SyncProgress } from '#node/rpc/context.ts';
+import type { Caller, RpcContext, SyncProgress } from '#node/rpc/context.ts';
 import { createDispatcher, type Dispatcher, encodeError, type RpcLogger } from '#node/rpc/dispatcher.ts';
 import { invalidRequest } from '#node/rpc/errors.ts';
 import { createFilterRegistry } from '#node/rpc/filters.ts';
@@ -23,6 +23,7 @@ import { JsonText } from '#node/rpc/jsonText.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '#node/rpc/limits.ts';
 import { METHODS, MODULES } from '#node/rpc/methods.ts';
 import { createOpenRpcDocument } from '#node/rpc/openRpc.ts';
+import type { GrantedRole } from '#node/rpc/roles.ts';
 import { createSubscriptionHub, type SubscriptionHub } from '#node/rpc/subscriptions.ts';
 import { stageMetrics } from '#node/telemetry/stages.ts';
 
@@ -32,7 +33,7 @@ export type RpcServerOptions = {
   readonly port: number;
   readonly chain: Chain;
   readonly calls: CallRunner;
-  readonly mempool: Mempool;
+  readonly mempool: Mempool & PoolView;
   readonly genesis: Genesis;
   readonly finalizedHeight: () => bigint;
   /** For causeway_status; bigints become quantities. */
@@ -50,6 +51,8 @@ export type RpcServerOptions = {
   readonly corsOrigins?: readonly string[];
   /** Default null: any. */
   readonly allowedHosts?: readonly string[] | null;
+  /** Of callers without a key or token; by default `public`. */
+  readonly anonymousRole?: GrantedRole;
   readonly nowMs?: () => number;
 };
 
@@ -77,7 +80,15 @@ export const createRpcServer = (options: RpcServerOptions): RpcServer => {
     allowedHosts: options.allowedHosts ?? null,
   });
   installBodyParsing(app, limits);
-  installRoutes(app, { context, dispatcher, hub, limits, logger, ready: options.ready ?? (() => true) });
+  installRoutes(app, {
+    context,
+    dispatcher,
+    hub,
+    limits,
+    logger,
+    ready: options.ready ?? (() => true),
+    identify: (request) => ({ client: request.ip, role: options.anonymousRole ?? 'public' }),
+  });
 
   return {
     async start() {
@@ -99,6 +110,7 @@ export const createRpcServer = (options: RpcServerOptions): RpcServer => {
 
 const createContext = (options: RpcServerOptions, limits: RpcLimits): RpcContext => {
   const nowMs = options.nowMs ?? Date.now;
+  const { maxWaitingPerClient } = limits;
   let openRpc: JsonText | null = null;
   return {
     chain: options.chain,
@@ -111,8 +123,14 @@ const createContext = (options: RpcServerOptions, limits: RpcLimits): RpcContext
     syncing: options.syncing ?? (() => null),
     network: options.network,
     filters: createFilterRegistry({ maxFilters: limits.maxFilters, expiryMs: limits.filterExpiryMs, nowMs }),
-    logScans: createGate(limits.maxLogScans, limits.maxWaitingLogScans, 'log queries'),
-    callGate: createGate(limits.maxCalls, limits.maxWaitingCalls, 'calls'),
+    logScans: createGate(
+      { maxRunning: limits.maxLogScans, maxWaiting: limits.maxWaitingLogScans, maxWaitingPerClient },
+      'log queries',
+    ),
+    callGate: createGate(
+      { maxRunning: limits.maxCalls, maxWaiting: limits.maxWaitingCalls, maxWaitingPerClient },
+      'calls',
+    ),
     limits,
     clientVersion: clientVersion(),
     modules: () => MODULES,
@@ -188,18 +206,19 @@ type RouteDependencies = {
   readonly limits: RpcLimits;
   readonly logger: RpcLogger;
   readonly ready: () => boolean;
+  readonly identify: (request: FastifyRequest) => Pick<Caller, 'client' | 'role'>;
 };
 
 const NO_BODY = new Uint8Array();
 const TRY_AGAIN_LATER = 1013;
 
 const installRoutes = (app: FastifyInstance, dependencies: RouteDependencies): void => {
-  const { context, dispatcher, limits, ready } = dependencies;
+  const { context, dispatcher, limits, ready, identify } = dependencies;
   // Inside register, so that the WebSocket plug-in is there before the routes are.
   app.register(async (routes) => {
     routes.post('/', async (request, reply) => {
       const body = request.body instanceof Uint8Array ? request.body : NO_BODY;
-      const answer = await dispatcher.handle(body, { subscriptions: null });
+      const answer = await dispatcher.handle(body, { ...identify(request), subscriptions: null });
       return reply.type('application/json').send(answer ?? '');
     });
     routes.route({
@@ -207,10 +226,10 @@ const installRoutes = (app: FastifyInstance, dependencies: RouteDependencies): v
       url: '/',
       handler: async (_request, reply) =>
         reply.type('text/plain').send('Causeway JSON-RPC: POST requests here, or open a WebSocket.\n'),
-      wsHandler: (socket) => {
+      wsHandler: (socket, request) => {
         if (app.websocketServer.clients.size > limits.maxWebSockets)
           socket.close(TRY_AGAIN_LATER, 'too many connections');
-        else serveConnection(socket, dependencies);
+        else serveConnection(socket, dependencies, identify(request));
       },
     });
     routes.get('/metrics', async (_request, reply) =>

@@ -108,6 +108,14 @@ export const feeMethods: readonly Method[] = [
     run: () => toQuantity(SUGGESTED_TIP_WEI),
   }),
   defineMethod({
+    name: 'eth_baseFee',
+    summary: 'The base fee of the next block.',
+    result: ref('Quantity'),
+    cost: 1,
+    params: [],
+    run: ({ genesis }) => toQuantity(genesis.spec.feePolicy.baseFeeWei),
+  }),
+  defineMethod({
     name: 'eth_blobBaseFee',
     summary: "The protocol's minimum: blobs are refused.",
     result: ref('Quantity'),

@@ -30,7 +30,7 @@ const checkRange = (filter: LogFilter): void => {
     throw invalidParams('invalid block range params');
 };
 
-const findLogs = async (context: RpcContext, filter: LogFilter): Promise<ShownLog[]> => {
+const findLogs = async (context: RpcContext, client: string, filter: LogFilter): Promise<ShownLog[]> => {
   if (filter.blockHash !== undefined) {
     const block = await context.chain.blockByHash(filter.blockHash);
     if (block === null) throw serverError('unknown block');
@@ -42,7 +42,7 @@ const findLogs = async (context: RpcContext, filter: LogFilter): Promise<ShownLo
   const to = selectHeight(context, filter.toBlock ?? LATEST);
   if (from > head) return [];
   if (from > to) throw invalidParams('invalid block range params');
-  return scanLogs(context, filter, from, smallerOf(to, head));
+  return scanLogs(context, client, filter, from, smallerOf(to, head));
 };
 
 const createLogFilter = (context: RpcContext, filter: LogFilter): Filter => {
@@ -58,7 +58,7 @@ const createLogFilter = (context: RpcContext, filter: LogFilter): Filter => {
 };
 
 /** What happened since the last poll; moves the filter's position only once the answer is complete. */
-const takeChanges = async (context: RpcContext, filter: Filter): Promise<unknown[]> => {
+const takeChanges = async (context: RpcContext, client: string, filter: Filter): Promise<unknown[]> => {
   if (filter.kind === 'pending') return filter.hashes.splice(0);
   const head = context.chain.head().block.height;
   const from = filter.nextHeight;
@@ -68,7 +68,7 @@ const takeChanges = async (context: RpcContext, filter: Filter): Promise<unknown
   const changes =
     filter.kind === 'blocks'
       ? await blockHashes(context, from, to)
-      : await filterLogs(context, filter, from, to);
+      : await filterLogs(context, client, filter, from, to);
   // Another poll of the same filter may have finished first.
   if (filter.nextHeight === from) filter.nextHeight = to + 1n;
   return changes;
@@ -87,12 +87,13 @@ const blockHashes = async (context: RpcContext, from: bigint, to: bigint): Promi
 
 const filterLogs = (
   context: RpcContext,
+  client: string,
   { filter, lastHeight }: Extract<Filter, { kind: 'logs' }>,
   from: bigint,
   to: bigint,
 ): Promise<ShownLog[]> | ShownLog[] => {
   const end = lastHeight === null ? to : smallerOf(lastHeight, to);
-  return from > end ? [] : scanLogs(context, filter, from, end);
+  return from > end ? [] : scanLogs(context, client, filter, from, end);
 };
 
 const filterId = z.string('expected a filter id').max(66, 'filter id too long');
@@ -110,7 +111,7 @@ export const logMethods: readonly Method[] = [
     result: arrayOf(ref('Log')),
     cost: 30,
     params: [required('filter', logFilter)],
-    run: (context, [filter]) => findLogs(context, filter),
+    run: (context, [filter], { client }) => findLogs(context, client, filter),
   }),
   defineMethod({
     name: 'eth_newFilter',
@@ -148,7 +149,7 @@ export const logMethods: readonly Method[] = [
     result: { anyOf: [arrayOf(ref('Log')), arrayOf(ref('Hash'))] },
     cost: 10,
     params: [required('id', filterId)],
-    run: (context, [id]) => takeChanges(context, useFilter(context, id)),
+    run: (context, [id], { client }) => takeChanges(context, client, useFilter(context, id)),
   }),
   defineMethod({
     name: 'eth_getFilterLogs',
@@ -156,10 +157,10 @@ export const logMethods: readonly Method[] = [
     result: arrayOf(ref('Log')),
     cost: 30,
     params: [required('id', filterId)],
-    run: (context, [id]) => {
+    run: (context, [id], { client }) => {
       const filter = useFilter(context, id);
       if (filter.kind !== 'logs') throw serverError('filter not found');
-      return findLogs(context, filter.filter);
+      return findLogs(context, client, filter.filter);
     },
   }),
   defineMethod({

@@ -1,71 +1,25 @@
 /** eth methods that read accounts or execute against the state after a block. */
 
+import { z } from 'zod';
 import { bytesToHex, ZERO_HASH } from '#consensus/primitives.ts';
-import type { CallRequest } from '#node/chain.ts';
-import { largerOf, smallerOf } from '#node/rpc/bigints.ts';
+import { largerOf } from '#node/rpc/bigints.ts';
 import { selectState } from '#node/rpc/blockSelector.ts';
-import type { RpcContext } from '#node/rpc/context.ts';
-import { invalidParams, serverError } from '#node/rpc/errors.ts';
+import { blockOverrides, callObject, stateOverrides } from '#node/rpc/callParams.ts';
+import { toCallRequest } from '#node/rpc/callRequest.ts';
+import { invalidParams } from '#node/rpc/errors.ts';
 import { toQuantity } from '#node/rpc/format/quantity.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
-import { address, block, type CallObject, callObject, noOverrides, storageKey } from '#node/rpc/params.ts';
+import { address, block, storageKey } from '#node/rpc/params.ts';
 import { expectSuccess } from '#node/rpc/revert.ts';
-import { ref } from '#node/rpc/schemas.ts';
+import { arrayOf, mapOf, ref } from '#node/rpc/schemas.ts';
 
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
-
-const checkCall = (context: RpcContext, call: CallObject): void => {
-  if (call.data !== undefined && call.input !== undefined && !isSame(call.data, call.input))
-    throw serverError(
-      'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data',
-    );
-  const hasFeeCaps = call.maxFeePerGas !== undefined || call.maxPriorityFeePerGas !== undefined;
-  if (call.gasPrice !== undefined && hasFeeCaps)
-    throw serverError('both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified');
-  if (
-    call.maxFeePerGas !== undefined &&
-    call.maxPriorityFeePerGas !== undefined &&
-    call.maxFeePerGas < call.maxPriorityFeePerGas
-  )
-    throw serverError(
-      `maxFeePerGas (${call.maxFeePerGas}) < maxPriorityFeePerGas (${call.maxPriorityFeePerGas})`,
-    );
-  const { chainId } = context.genesis.spec;
-  if (call.chainId !== undefined && call.chainId !== chainId)
-    throw serverError(`chainId does not match node's (have=${call.chainId}, want=${chainId})`);
-  if (call.blobVersionedHashes !== undefined && call.blobVersionedHashes.length > 0)
-    throw invalidParams('blob transactions are not supported on this chain');
-  if (call.authorizationList !== undefined && call.authorizationList.length > 0)
-    throw invalidParams(
-      'authorizationList is not supported in calls: set the gas limit of the transaction yourself',
-    );
-};
-
-const toCallRequest = (context: RpcContext, call: CallObject): CallRequest => {
-  checkCall(context, call);
-  const { callGasCap } = context.limits;
-  const gas = call.gas === undefined ? undefined : smallerOf(call.gas, callGasCap);
-  const input = call.input ?? call.data;
-  return {
-    ...(call.from === undefined ? {} : { from: call.from }),
-    ...(call.to === undefined ? {} : { to: call.to }),
-    ...(input === undefined ? {} : { data: input }),
-    ...(call.value === undefined ? {} : { valueWei: call.value }),
-    ...(gas === undefined ? {} : { gas }),
-    ...(call.gasPrice === undefined ? {} : { gasPrice: call.gasPrice }),
-    ...(call.maxFeePerGas === undefined ? {} : { maxFeePerGas: call.maxFeePerGas }),
-    ...(call.maxPriorityFeePerGas === undefined ? {} : { maxPriorityFeePerGas: call.maxPriorityFeePerGas }),
-    ...(call.nonce === undefined ? {} : { nonce: call.nonce }),
-    ...(call.accessList === undefined
-      ? {}
-      : {
-          accessList: call.accessList.map(({ address: at, storageKeys }) => ({
-            address: at,
-            storageKeys: storageKeys ?? [],
-          })),
-        }),
-  };
-};
+const MAX_STORAGE_VALUES = 1_024;
+const storageRequests = z
+  .record(z.string(), z.array(storageKey))
+  .refine(
+    (value) => Object.values(value).reduce((sum, keys) => sum + keys.length, 0) <= MAX_STORAGE_VALUES,
+    `expected at most ${MAX_STORAGE_VALUES} slots`,
+  );
 
 export const stateMethods: readonly Method[] = [
   defineMethod({
@@ -114,6 +68,25 @@ export const stateMethods: readonly Method[] = [
     },
   }),
   defineMethod({
+    name: 'eth_getStorageValues',
+    summary: 'Storage slots of several accounts, each list in the order that was asked for.',
+    result: mapOf(arrayOf(ref('Hash'))),
+    cost: 20,
+    params: [required('requests', storageRequests), optional('block', block)],
+    run: async (context, [requests, selector]) => {
+      const height = await selectState(context, selector);
+      const found: Record<string, string[]> = {};
+      for (const [key, slots] of Object.entries(requests)) {
+        const account = address.safeParse(key);
+        if (!account.success) throw invalidParams('expected addresses of 20 bytes');
+        found[key] = await Promise.all(
+          slots.map((slot) => context.chain.storageAt(account.data, slot, height)),
+        );
+      }
+      return found;
+    },
+  }),
+  defineMethod({
     name: 'eth_call',
     summary: 'Executes a call, or a creation, against the state after a block, and changes nothing.',
     result: ref('Data'),
@@ -121,13 +94,14 @@ export const stateMethods: readonly Method[] = [
     params: [
       required('call', callObject),
       optional('block', block),
-      optional('stateOverrides', noOverrides),
-      optional('blockOverrides', noOverrides),
+      optional('stateOverrides', stateOverrides),
+      optional('blockOverrides', blockOverrides),
     ],
-    run: async (context, [call, selector]) => {
+    run: async (context, [call, selector, state, block], caller) => {
       const height = await selectState(context, selector);
-      const request = toCallRequest(context, call);
-      return expectSuccess(await context.callGate(() => context.calls.call(request, height))).data;
+      const request = toCallRequest(context, call, { stateOverrides: state, blockOverrides: block });
+      const outcome = await context.callGate(() => context.calls.call(request, height), caller.client);
+      return expectSuccess(outcome).data;
     },
   }),
   defineMethod({
@@ -138,13 +112,14 @@ export const stateMethods: readonly Method[] = [
     params: [
       required('call', callObject),
       optional('block', block),
-      optional('stateOverrides', noOverrides),
-      optional('blockOverrides', noOverrides),
+      optional('stateOverrides', stateOverrides),
+      optional('blockOverrides', blockOverrides),
     ],
-    run: async (context, [call, selector]) => {
+    run: async (context, [call, selector, state, block], caller) => {
       const height = await selectState(context, selector);
-      const { nonce: _, ...request } = toCallRequest(context, call);
-      const outcome = await context.callGate(() => context.calls.estimateGas(request, height));
+      const overrides = { stateOverrides: state, blockOverrides: block };
+      const { nonce: _, ...request } = toCallRequest(context, call, overrides);
+      const outcome = await context.callGate(() => context.calls.estimateGas(request, height), caller.client);
       return toQuantity(expectSuccess(outcome).gasUsed);
     },
   }),

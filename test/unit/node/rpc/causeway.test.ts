@@ -157,9 +157,14 @@ test('the node says what it is and what it offers', async () => {
   );
   expect(await server.result('rpc_modules')).toEqual({
     causeway: '1.0',
+    debug: '1.0',
+    erigon: '1.0',
     eth: '1.0',
     net: '1.0',
+    ots: '1.0',
     rpc: '1.0',
+    trace: '1.0',
+    txpool: '1.0',
     web3: '1.0',
   });
   expect(await server.result('net_version')).toBe('42424');

@@ -115,7 +115,9 @@ test('a call that contradicts itself, or asks for what is not there, is refused'
   expect((await refused({ chainId: '0x1' })).message).toMatch(/have=1, want=42424/);
   expect((await refused({ authorizationList: [{}] })).code).toBe(-32602);
   expect((await refused({ blobVersionedHashes: ['0x'] })).code).toBe(-32602);
-  expect((await refused({}, { [BOB]: { balance: '0x1' } })).code).toBe(-32602);
+  expect((await refused({}, { [BOB]: { balance: 'x' } })).code).toBe(-32602);
+  expect((await refused({}, { bob: { balance: '0x1' } })).code).toBe(-32602);
+  expect((await refused({}, { [BOB]: { stateDiff: { x: '0x1' } } })).code).toBe(-32602);
   expect((await refused({ value: '0x01' })).code).toBe(-32602);
   expect((await refused({ to: '0x1234' })).code).toBe(-32602);
   expect((await refused('0x')).code).toBe(-32602);

@@ -1,5 +1,6 @@
 /** Answers calls with what the test set, and remembers what was asked. */
 import type { CallOutcome, CallRequest, CallRunner } from '#node/chain.ts';
+import type { CallJob, JobOutcome } from '#node/execution/tracing/jobs.ts';
 
 export const createFakeCalls = () => {
   const asked: { request: CallRequest; height: bigint }[] = [];
@@ -8,10 +9,20 @@ export const createFakeCalls = () => {
     asked.push({ request, height });
     return answer();
   };
-  const calls: CallRunner = { call: run, estimateGas: run, close: async () => {} };
+  const jobs: CallJob[] = [];
+  let jobAnswer: () => Promise<JobOutcome> = async () => ({ status: 'json', json: 'null' });
+  const perform = (job: CallJob): Promise<JobOutcome> => {
+    jobs.push(job);
+    return jobAnswer();
+  };
+  const calls: CallRunner = { call: run, estimateGas: run, perform, close: async () => {} };
   return {
     calls,
     asked,
+    jobs,
+    answerJobsWith: (next: () => Promise<JobOutcome>) => {
+      jobAnswer = next;
+    },
     answerWith: (outcome: CallOutcome | (() => Promise<CallOutcome>)) => {
       answer = typeof outcome === 'function' ? outcome : async () => outcome;
     },

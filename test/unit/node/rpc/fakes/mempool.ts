@@ -2,7 +2,7 @@
 import { type Hex, parseTransaction, recoverTransactionAddress, type TransactionSerialized } from 'viem';
 import { keccak256Hex } from '#consensus/crypto/keccak.ts';
 import { type Address, bytesToHex, type Hash, parseAddress } from '#consensus/primitives.ts';
-import type { AdmissionCode, Mempool, PooledTransaction } from '#node/mempool/mempool.ts';
+import type { AdmissionCode, Mempool, PooledTransaction, PoolView } from '#node/mempool/mempool.ts';
 import { largerOf } from '#node/rpc/bigints.ts';
 
 export const createFakeMempool = () => {
@@ -10,7 +10,7 @@ export const createFakeMempool = () => {
   const listeners = new Set<(transaction: PooledTransaction) => void>();
   let refusal: { code: AdmissionCode; message: string } | null = null;
 
-  const mempool: Mempool = {
+  const mempool: Mempool & PoolView = {
     async add(raw) {
       const hash = keccak256Hex(raw);
       if (refusal !== null) return { admitted: false, hash, ...refusal };
@@ -42,6 +42,10 @@ export const createFakeMempool = () => {
       return nonces.length === 0 ? null : nonces.reduce(largerOf) + 1n;
     },
     size: () => transactions.size,
+    contents: (sender) => ({
+      pending: [...transactions.values()].filter((one) => sender === undefined || one.sender === sender),
+      queued: [],
+    }),
     onAdmitted: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -27,6 +27,7 @@ export const startServer = async (overrides: Partial<RpcServerOptions> = {}) => 
     status: () => ({ name: 'validator-1', height: fakeChain.chain.head().block.height }),
     network: { peers: () => [1, 2, 3] },
     logger: SILENT,
+    anonymousRole: 'operator',
     ...overrides,
   });
   const { port } = await server.start();
