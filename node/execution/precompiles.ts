@@ -1,13 +1,15 @@
 /**
- * Precompiles that OpenSSL computes faster than the library's JavaScript (RULES 4).
+ * Precompiles that native code or WebAssembly computes faster than the library's JavaScript (RULES 4).
  *
- * Gas and results are those of the Yellow Paper, held by the tests against the library's own. P-256 (0x100), modexp
- * and blake2f stay JavaScript: OpenSSL's binding cannot verify a signature over a digest that is given.
+ * Gas and results are those of the Yellow Paper and the EIPs, held by the tests against the library's own.
  */
 import { createHash } from 'node:crypto';
-import type { ExecResult, PrecompileInput } from '@ethereumjs/evm';
+import type { Common } from '@ethereumjs/common';
+import type { AddPrecompile, ExecResult, PrecompileInput } from '@ethereumjs/evm';
 import { EVMError } from '@ethereumjs/evm';
 import { Address } from '@ethereumjs/util';
+import { blake2f } from '#node/execution/blake2f.ts';
+import { p256Verify } from '#node/execution/p256.ts';
 
 const words = (sizeBytes: number): bigint => BigInt(Math.ceil(sizeBytes / 32));
 
@@ -38,7 +40,10 @@ const ripemd160 = (input: PrecompileInput): ExecResult =>
 const at = (suffix: string): Address =>
   new Address(Uint8Array.from(Buffer.from(suffix.padStart(40, '0'), 'hex')));
 
-export const FAST_PRECOMPILES = [
+/** The library has custom precompiles under every fork, so what came later is asked for. */
+export const fastPrecompiles = (common: Common): AddPrecompile[] => [
   { address: at('02'), function: sha256 },
   { address: at('03'), function: ripemd160 },
+  { address: at('09'), function: blake2f },
+  ...(common.isActivatedEIP(7951) ? [{ address: at('0100'), function: p256Verify }] : []),
 ];

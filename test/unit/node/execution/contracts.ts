@@ -18,8 +18,8 @@ export const ANSWER: Hex = '0x602a5f5260205ff3';
 /** Reverts with the word 0x2a as data. */
 export const REVERTER: Hex = '0x602a5f5260205ffd';
 
-/** Loops for ever. */
-export const ENDLESS: Hex = '0x5b5f56';
+/** Calls an account without code for ever: of all loops one of the slowest for its gas. */
+export const ENDLESS: Hex = '0x5b5f5f5f5f5f61fffe5af1505f56';
 
 /** Returns BLOCKHASH(calldata word 0). */
 export const BLOCK_HASH: Hex = '0x5f35405f5260205ff3';
