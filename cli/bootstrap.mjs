@@ -151,6 +151,7 @@ const commands = {
   flood: ['test/perf/flood.ts'],
   bench: ['test/perf/bench/main.ts'],
   'test:spec': ['test/spec/main.ts'],
+  'test:rpc': ['test/run.mjs', 'test/rpc', 'test/unit/node/rpc'],
 };
 
 const [name, ...rest] = process.argv.slice(2);

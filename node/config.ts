@@ -10,6 +10,7 @@ import { parse as parseToml, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { type Address, parseAddress } from '#consensus/primitives.ts';
 import { DEFAULT_TIMEOUTS, type TimeoutOptions } from '#consensus/timeouts.ts';
+import { type RpcConfig, rpcSchema } from '#node/rpc/rpcOptions.ts';
 import { STORAGE_MODES, type StorageMode, type StorageOptions } from '#node/storage/mode.ts';
 import { DEFAULT_WINDOW, type PruningWindow } from '#node/storage/pruner.ts';
 import { LOG_LEVELS, type LogLevel } from '#node/telemetry/logger.ts';
@@ -48,7 +49,7 @@ export type NodeConfig = {
     readonly peers: readonly { readonly peerId: string; readonly address: string }[];
   };
   /** Null: no JSON-RPC. */
-  readonly rpc: HostPort | null;
+  readonly rpc: RpcConfig | null;
   readonly l1: { readonly urls: readonly string[]; readonly pollMs: number };
   readonly consensus: {
     readonly blockIntervalMs: number;
@@ -76,11 +77,6 @@ const ms = (min: number, max: number) =>
     .int('expected whole milliseconds')
     .min(min, `expected at least ${min} ms`)
     .max(max, `expected at most ${max} ms`);
-const port = z
-  .number({ error: 'expected a port as a number' })
-  .int('expected a whole number')
-  .min(0, 'expected a port from 0 (any free one) to 65535')
-  .max(65_535, 'expected a port from 0 (any free one) to 65535');
 const httpUrl = text.refine(
   (value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol),
   'expected an http or https URL, such as "http://127.0.0.1:9545"',
@@ -159,7 +155,7 @@ const schema = z
         .max(1_000)
         .default([]),
     }),
-    rpc: z.strictObject({ host: text, port }).optional(),
+    rpc: rpcSchema.optional(),
     l1: z.strictObject({
       urls: z.array(httpUrl).min(1, 'expected at least one L1 endpoint').max(16),
       poll_ms: ms(50, 600_000).default(500),
@@ -236,7 +232,10 @@ const toConfig = (parsed: ParsedConfig, path: string): NodeConfig => {
       listen: parsed.p2p.listen,
       peers: parsed.p2p.peers.map((peer) => ({ peerId: peer.peer_id, address: peer.address })),
     },
-    rpc: parsed.rpc ?? null,
+    rpc:
+      parsed.rpc === undefined
+        ? null
+        : { ...parsed.rpc, adminSocket: optionalAt(parsed.rpc.adminSocket ?? undefined) },
     l1: { urls: parsed.l1.urls, pollMs: parsed.l1.poll_ms },
     consensus: {
       blockIntervalMs: consensus.block_interval_ms,

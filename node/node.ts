@@ -220,10 +220,11 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
   const host = consensusSigner === null ? null : await createHost(config, dependencies, parts, sync, onFatal);
   const rpc = config.rpc === null ? null : createRpc(config.rpc);
 
-  function createRpc({ host: address, port }: NonNullable<NodeConfig['rpc']>): RpcServer {
+  function createRpc(access: NonNullable<NodeConfig['rpc']>): RpcServer {
     return createRpcServer({
-      host: address,
-      port,
+      host: access.host,
+      port: access.port,
+      access,
       chain,
       calls,
       mempool: pool,

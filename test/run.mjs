@@ -100,7 +100,7 @@ const runSteps = async (steps) => {
 
 /** Real processes and chains need both cores to themselves; unit tests do not. */
 const suites = [
-  ['unit and contract tests', ['test/unit', 'test/contracts', 'test/faults'], ['--maxWorkers=2']],
+  ['unit and contract tests', ['test/unit', 'test/contracts', 'test/faults', 'test/rpc'], ['--maxWorkers=2']],
   ['simulation', ['test/sim'], ['--runInBand', '--verbose']],
   ['end-to-end tests', ['test/e2e', 'test/chaos'], ['--runInBand', '--verbose']],
 ];

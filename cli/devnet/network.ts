@@ -137,7 +137,9 @@ const configToml = ({ name, self, peers, l1Url, rpcPort, relayer }: ConfigInput)
       `address = "/ip4/${HOST}/tcp/${p2pPort}"`,
     ]),
     '',
-    ...(rpcPort === null ? [] : ['[rpc]', `host = "${HOST}"`, `port = ${rpcPort}`, '']),
+    ...(rpcPort === null
+      ? []
+      : ['[rpc]', `host = "${HOST}"`, `port = ${rpcPort}`, 'anonymous_role = "operator"', '']),
     '[l1]',
     `urls = ["${l1Url}"]`,
     'poll_ms = 500',

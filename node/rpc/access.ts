@@ -6,6 +6,7 @@
  */
 import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { SecurityLog } from '#node/rpc/securityLog.ts';
 
 export type AccessRules = {
   /** Origins of web pages, `*` for any. */
@@ -16,16 +17,24 @@ export type AccessRules = {
 
 const PREFLIGHT_SECONDS = 600;
 
-export const installAccessRules = (app: FastifyInstance, rules: AccessRules): void => {
+export const installAccessRules = (
+  app: FastifyInstance,
+  rules: AccessRules,
+  security: SecurityLog = () => {},
+): void => {
   app.addHook('onRequest', async (request, reply) => {
-    if (!isAllowedHost(rules, request.headers.host))
+    if (!isAllowedHost(rules, request.headers.host)) {
+      security('HOST_REFUSED', { client: request.ip, host: request.headers.host?.slice(0, 256) });
       return reply.code(403).type('text/plain').send('invalid host specified\n');
+    }
     const { origin } = request.headers;
     if (origin !== undefined) {
       const isAllowed = rules.corsOrigins.includes('*') || rules.corsOrigins.includes(origin);
       if (isAllowed) allowOrigin(rules, request, reply, origin);
-      else if (request.ws || request.method === 'POST')
+      else if (request.ws || request.method === 'POST') {
+        security('ORIGIN_REFUSED', { client: request.ip, origin: origin.slice(0, 256) });
         return reply.code(403).type('text/plain').send('origin not allowed\n');
+      }
     }
     if (request.method === 'OPTIONS') return reply.code(204).send();
   });

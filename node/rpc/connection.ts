@@ -9,6 +9,7 @@ import type { Caller } from '#node/rpc/context.ts';
 import type { Dispatcher, RpcLogger } from '#node/rpc/dispatcher.ts';
 import { RPC_CODES, RpcError } from '#node/rpc/errors.ts';
 import { createId } from '#node/rpc/filters.ts';
+import type { Identity } from '#node/rpc/identity.ts';
 import type { RpcLimits } from '#node/rpc/limits.ts';
 import type { SubscriptionHub } from '#node/rpc/subscriptions.ts';
 
@@ -17,14 +18,13 @@ type Dependencies = {
   readonly hub: SubscriptionHub;
   readonly limits: RpcLimits;
   readonly logger: RpcLogger;
+  readonly nowMs: () => number;
 };
 
+const POLICY_VIOLATION = 1008;
+
 /** @param identity of whoever opened it, for as long as it is open */
-export const serveConnection = (
-  socket: WebSocket,
-  dependencies: Dependencies,
-  identity: Pick<Caller, 'client' | 'role'>,
-): void => {
+export const serveConnection = (socket: WebSocket, dependencies: Dependencies, identity: Identity): void => {
   const { dispatcher, limits, logger } = dependencies;
 
   const send = (text: string): void => {
@@ -66,6 +66,10 @@ export const serveConnection = (
   };
 
   socket.on('message', (message) => {
+    if (identity.expiresAtMs !== null && identity.expiresAtMs <= dependencies.nowMs()) {
+      socket.close(POLICY_VIOLATION, 'the token has expired');
+      return;
+    }
     queue.push(toBytes(message));
     if (running >= limits.maxInFlightPerSocket) socket.pause();
     runNext();

@@ -8,11 +8,13 @@ import type { Genesis } from '#genesis/spec.ts';
 import type { CallRunner, Chain } from '#node/chain.ts';
 import type { KeptEvidence } from '#node/consensus/evidence/evidencePool.ts';
 import type { Mempool, PoolView } from '#node/mempool/mempool.ts';
+import type { Charge } from '#node/rpc/charging.ts';
 import type { FilterRegistry } from '#node/rpc/filters.ts';
 import type { Gate } from '#node/rpc/gate.ts';
 import type { JsonText } from '#node/rpc/jsonText.ts';
 import type { RpcLimits } from '#node/rpc/limits.ts';
 import type { Role } from '#node/rpc/roles.ts';
+import type { SecurityLog } from '#node/rpc/securityLog.ts';
 import type { SubscriptionKind } from '#node/rpc/subscriptions.ts';
 
 export type SyncProgress = {
@@ -40,6 +42,8 @@ export type RpcContext = {
   readonly callGate: Gate;
   readonly limits: RpcLimits;
   readonly clientVersion: string;
+  readonly charge: Charge;
+  readonly security: SecurityLog;
   readonly modules: () => readonly string[];
   /** The OpenRPC document, written once. */
   readonly discover: () => JsonText;

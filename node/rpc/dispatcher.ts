@@ -2,7 +2,7 @@
  * From a request's bytes to its answer's text: JSON-RPC 2.0 with batches, as geth speaks it.
  *
  * Never throws. A batch runs in order and shares one deadline and one response size; notifications are run and not
- * answered. Faults that are not an `RpcError` are logged and answered as "internal error".
+ * answered. Faults that are not an `RpcError` are logged and answered as "internal error". Every item is authorised and charged by itself.
  */
 
 import { ChainError } from '#node/chain.ts';
@@ -39,6 +39,13 @@ export const createDispatcher = (dependencies: {
   const { limits } = context;
   let inFlight = 0;
 
+  /** @throws RpcError */
+  const charge = (caller: Caller, cost: number): void => {
+    if (cost <= 0 || context.charge(caller, cost)) return;
+    context.security('RATE_LIMITED', { client: caller.client, role: caller.role });
+    throw rateLimited();
+  };
+
   const runMethod = async (item: Record<string, unknown>, caller: Caller): Promise<unknown> => {
     const name = item.method as string;
     const method = methods.get(name);
@@ -47,7 +54,11 @@ export const createDispatcher = (dependencies: {
         RPC_CODES.methodNotFound,
         `the method ${shorten(name)} does not exist/is not available`,
       );
-    if (!mayCall(caller.role, method.access)) throw notGranted(method);
+    if (!mayCall(caller.role, method.access)) {
+      context.security('NOT_GRANTED', { client: caller.client, role: caller.role, method: name });
+      throw notGranted(method);
+    }
+    charge(caller, method.cost - UNIT);
     const params = item.params ?? [];
     if (!Array.isArray(params)) throw invalidParams('non-array args');
     return method.run(context, params, caller);
@@ -64,14 +75,16 @@ export const createDispatcher = (dependencies: {
 
   /** @returns null for a notification */
   const answerItem = async (item: unknown, caller: Caller, deadline: Deadline): Promise<string | null> => {
-    if (!isCall(item)) return encodeError(idOf(item), invalidRequest('invalid request'));
     try {
+      charge(caller, UNIT);
+      if (!isCall(item)) return encodeError(idOf(item), invalidRequest('invalid request'));
       const result = await withDeadline(() => runMethod(item, caller), deadline, context.nowMs);
       if (!('id' in item)) return null;
       const answer = encodeResult(idOf(item), result);
       if (answer.length > limits.maxResponseBytes) throw tooLarge();
       return answer;
     } catch (error) {
+      if (!isCall(item)) return encodeError(idOf(item), toRpcError(error, null));
       const refusal = toRpcError(error, item.method);
       return 'id' in item ? encodeError(idOf(item), refusal) : null;
     }
@@ -116,6 +129,7 @@ export const createDispatcher = (dependencies: {
           ? answerBatch(request, caller, deadline)
           : answerItem(request, caller, deadline));
       } catch (error) {
+        context.charge(caller, UNIT);
         return encodeError(null, toRpcError(error, null));
       } finally {
         inFlight -= 1;
@@ -129,6 +143,14 @@ const notGranted = ({ name, access }: Method): RpcError =>
   new RpcError(
     RPC_CODES.methodNotFound,
     `the method ${name} does not exist/is not available: it needs a key or token for "${access}"`,
+  );
+/** What every item costs at least, understood or not. */
+const UNIT = 1;
+
+const rateLimited = (): RpcError =>
+  new RpcError(
+    RPC_CODES.limitExceeded,
+    'rate limit exceeded: ask more slowly, or with a key that allows more',
   );
 const tooLarge = (): RpcError => new RpcError(RPC_CODES.responseTooLarge, 'response too large');
 const timedOut = (): RpcError => new RpcError(RPC_CODES.timeout, 'request timed out');

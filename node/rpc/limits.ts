@@ -7,6 +7,8 @@ export type RpcLimits = {
   readonly maxDepth: number;
   readonly maxConnections: number;
   readonly maxWebSockets: number;
+  /** From one address; those of this machine, where proxies and tools are, are not counted. */
+  readonly maxConnectionsPerAddress: number;
   /** Requests (a batch counts once) in work at one time, over all connections. */
   readonly maxInFlight: number;
   /** Messages of one WebSocket in work at one time; beyond it the socket is not read. */
@@ -47,8 +49,9 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   maxResponseBytes: 25 * MIB,
   maxBatchItems: 1_000,
   maxDepth: 64,
-  maxConnections: 512,
-  maxWebSockets: 256,
+  maxConnections: 4_096,
+  maxWebSockets: 2_048,
+  maxConnectionsPerAddress: 64,
   maxInFlight: 256,
   maxInFlightPerSocket: 16,
   maxSocketBufferBytes: 8 * MIB,

@@ -1,5 +1,6 @@
 /** Every method of the server, by name. */
 
+import { adminMethods } from '#node/rpc/admin.ts';
 import { bridgeMethods } from '#node/rpc/bridge.ts';
 import { causewayMethods } from '#node/rpc/causeway.ts';
 import { debugMethods } from '#node/rpc/debug.ts';
@@ -38,6 +39,7 @@ export const METHODS: ReadonlyMap<string, Method> = new Map(
     ...causewayMethods,
     ...evidenceMethods,
     ...bridgeMethods,
+    ...adminMethods,
   ].map((method) => [method.name, method]),
 );
 

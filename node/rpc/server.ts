@@ -6,6 +6,7 @@
  * connection, nothing more.
  */
 import { readFileSync } from 'node:fs';
+import { chmod, rm } from 'node:fs/promises';
 import websocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Genesis } from '#genesis/spec.ts';
@@ -13,19 +14,21 @@ import type { CallRunner, Chain } from '#node/chain.ts';
 import type { KeptEvidence } from '#node/consensus/evidence/evidencePool.ts';
 import type { Mempool, PoolView } from '#node/mempool/mempool.ts';
 import { installAccessRules } from '#node/rpc/access.ts';
-import { serveConnection } from '#node/rpc/connection.ts';
-import type { Caller, RpcContext, SyncProgress } from '#node/rpc/context.ts';
-import { createDispatcher, type Dispatcher, encodeError, type RpcLogger } from '#node/rpc/dispatcher.ts';
+import { createCharge } from '#node/rpc/charging.ts';
+import type { RpcContext, SyncProgress } from '#node/rpc/context.ts';
+import { createDispatcher, encodeError, type RpcLogger } from '#node/rpc/dispatcher.ts';
 import { invalidRequest } from '#node/rpc/errors.ts';
 import { createFilterRegistry } from '#node/rpc/filters.ts';
 import { createGate } from '#node/rpc/gate.ts';
+import { createIdentify, type Identity } from '#node/rpc/identity.ts';
 import { JsonText } from '#node/rpc/jsonText.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from '#node/rpc/limits.ts';
 import { METHODS, MODULES } from '#node/rpc/methods.ts';
 import { createOpenRpcDocument } from '#node/rpc/openRpc.ts';
-import type { GrantedRole } from '#node/rpc/roles.ts';
-import { createSubscriptionHub, type SubscriptionHub } from '#node/rpc/subscriptions.ts';
-import { stageMetrics } from '#node/telemetry/stages.ts';
+import { installRoutes, type RouteDependencies } from '#node/rpc/routes.ts';
+import { OPEN_ACCESS, type RpcAccess } from '#node/rpc/rpcOptions.ts';
+import { createSecurityLog, type SecurityLog } from '#node/rpc/securityLog.ts';
+import { createSubscriptionHub } from '#node/rpc/subscriptions.ts';
 
 export type RpcServerOptions = {
   readonly host: string;
@@ -47,12 +50,8 @@ export type RpcServerOptions = {
   /** For /readyz; true by default. */
   readonly ready?: () => boolean;
   readonly limits?: Partial<RpcLimits>;
-  /** Default `['*']`. */
-  readonly corsOrigins?: readonly string[];
-  /** Default null: any. */
-  readonly allowedHosts?: readonly string[] | null;
-  /** Of callers without a key or token; by default `public`. */
-  readonly anonymousRole?: GrantedRole;
+  /** Whatever is not said is as in `OPEN_ACCESS`: public methods for everybody, without limits of rate. */
+  readonly access?: Partial<RpcAccess>;
   readonly nowMs?: () => number;
 };
 
@@ -74,21 +73,15 @@ export const createRpcServer = (options: RpcServerOptions): RpcServer => {
     onFault: (error) => logger.error({ err: error }, 'RPC subscription failed'),
   });
   const leaveMempool = options.mempool.onAdmitted(({ hash }) => context.filters.recordPending(hash));
-  const app = createApp(limits);
-  installAccessRules(app, {
-    corsOrigins: options.corsOrigins ?? ['*'],
-    allowedHosts: options.allowedHosts ?? null,
-  });
+  const { access, security } = context;
+  const ready = options.ready ?? (() => true);
+  const routed = { context, dispatcher, hub, limits, logger, ready, nowMs: context.nowMs };
+  const app = createApp(limits, access.trustedProxies);
+  limitConnections(app, limits, security);
+  installAccessRules(app, access, security);
   installBodyParsing(app, limits);
-  installRoutes(app, {
-    context,
-    dispatcher,
-    hub,
-    limits,
-    logger,
-    ready: options.ready ?? (() => true),
-    identify: (request) => ({ client: request.ip, role: options.anonymousRole ?? 'public' }),
-  });
+  installRoutes(app, { ...routed, identify: createIdentify(access) });
+  const admin = access.adminSocket === null ? null : createAdminApp(limits, routed);
 
   return {
     async start() {
@@ -96,23 +89,77 @@ export const createRpcServer = (options: RpcServerOptions): RpcServer => {
       const address = app.server.address();
       if (address === null || typeof address === 'string')
         throw new TypeError(`expected a TCP address, found ${address}`);
-      logger.info({ host: options.host, port: address.port }, 'JSON-RPC listens');
+      logger.info(
+        { host: options.host, port: address.port, anonymousRole: access.anonymousRole },
+        'JSON-RPC listens',
+      );
+      if (admin !== null && access.adminSocket !== null) await listenLocally(admin, access.adminSocket);
       return { port: address.port };
     },
     async stop() {
       hub.stop();
       leaveMempool();
       for (const client of app.websocketServer?.clients ?? []) client.terminate();
+      for (const client of admin?.websocketServer?.clients ?? []) client.terminate();
+      await admin?.close();
       await app.close();
     },
   };
 };
 
-const createContext = (options: RpcServerOptions, limits: RpcLimits): RpcContext => {
+/** Whoever may open the socket's file is an administrator; nobody else can be. */
+const createAdminApp = (limits: RpcLimits, routed: Omit<RouteDependencies, 'identify'>): FastifyInstance => {
+  const app = createApp(limits, []);
+  installBodyParsing(app, limits);
+  const identity: Identity = { client: 'admin', role: 'admin', expiresAtMs: null };
+  installRoutes(app, { ...routed, identify: async () => identity });
+  return app;
+};
+
+const OWNER_ONLY = 0o600;
+
+/** A file that a crash left is replaced; the owner alone may use the new one. */
+const listenLocally = async (app: FastifyInstance, path: string): Promise<void> => {
+  await rm(path, { force: true });
+  await app.listen({ path });
+  await chmod(path, OWNER_ONLY);
+};
+
+const isLocal = (address: string | undefined): boolean =>
+  address === undefined || address === '::1' || /^(::ffff:)?127\./.test(address);
+
+const limitConnections = (app: FastifyInstance, limits: RpcLimits, security: SecurityLog): void => {
+  const open = new Map<string, number>();
+  app.server.on('connection', (socket) => {
+    const address = socket.remoteAddress;
+    if (address === undefined || isLocal(address)) return;
+    const count = open.get(address) ?? 0;
+    if (count >= limits.maxConnectionsPerAddress) {
+      security('TOO_MANY_CONNECTIONS', { client: address });
+      socket.destroy();
+      return;
+    }
+    open.set(address, count + 1);
+    socket.once('close', () => {
+      const left = (open.get(address) ?? 1) - 1;
+      if (left === 0) open.delete(address);
+      else open.set(address, left);
+    });
+  });
+};
+
+const createContext = (
+  options: RpcServerOptions,
+  limits: RpcLimits,
+): RpcContext & { readonly access: RpcAccess } => {
   const nowMs = options.nowMs ?? Date.now;
+  const access: RpcAccess = { ...OPEN_ACCESS, ...options.access };
   const { maxWaitingPerClient } = limits;
   let openRpc: JsonText | null = null;
   return {
+    access,
+    charge: createCharge(access.rates, nowMs),
+    security: createSecurityLog(options.logger, nowMs),
     chain: options.chain,
     calls: options.calls,
     mempool: options.mempool,
@@ -151,9 +198,10 @@ const clientVersion = (): string =>
 
 const CONNECTION_CHECK_MS = 1_000;
 
-const createApp = (limits: RpcLimits): FastifyInstance => {
+const createApp = (limits: RpcLimits, trustedProxies: readonly string[]): FastifyInstance => {
   const app = Fastify({
     bodyLimit: limits.maxBodyBytes,
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     requestTimeout: limits.requestTimeoutMs,
     connectionTimeout: limits.idleTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
@@ -196,54 +244,5 @@ const installBodyParsing = (app: FastifyInstance, limits: RpcLimits): void => {
       .code(status)
       .type('application/json')
       .send(encodeError(null, invalidRequest(message)));
-  });
-};
-
-type RouteDependencies = {
-  readonly context: RpcContext;
-  readonly dispatcher: Dispatcher;
-  readonly hub: SubscriptionHub;
-  readonly limits: RpcLimits;
-  readonly logger: RpcLogger;
-  readonly ready: () => boolean;
-  readonly identify: (request: FastifyRequest) => Pick<Caller, 'client' | 'role'>;
-};
-
-const NO_BODY = new Uint8Array();
-const TRY_AGAIN_LATER = 1013;
-
-const installRoutes = (app: FastifyInstance, dependencies: RouteDependencies): void => {
-  const { context, dispatcher, limits, ready, identify } = dependencies;
-  // Inside register, so that the WebSocket plug-in is there before the routes are.
-  app.register(async (routes) => {
-    routes.post('/', async (request, reply) => {
-      const body = request.body instanceof Uint8Array ? request.body : NO_BODY;
-      const answer = await dispatcher.handle(body, { ...identify(request), subscriptions: null });
-      return reply.type('application/json').send(answer ?? '');
-    });
-    routes.route({
-      method: 'GET',
-      url: '/',
-      handler: async (_request, reply) =>
-        reply.type('text/plain').send('Causeway JSON-RPC: POST requests here, or open a WebSocket.\n'),
-      wsHandler: (socket, request) => {
-        if (app.websocketServer.clients.size > limits.maxWebSockets)
-          socket.close(TRY_AGAIN_LATER, 'too many connections');
-        else serveConnection(socket, dependencies, identify(request));
-      },
-    });
-    routes.get('/metrics', async (_request, reply) =>
-      reply.type('text/plain; version=0.0.4').send(stageMetrics()),
-    );
-    routes.get('/livez', async () => ({ alive: true }));
-    routes.get('/readyz', async (_request, reply) => {
-      const isReady = ready();
-      return reply.code(isReady ? 200 : 503).send({
-        ready: isReady,
-        height: Number(context.chain.head().block.height),
-        finalizedHeight: Number(context.finalizedHeight()),
-        peers: context.network.peers().length,
-      });
-    });
   });
 };

@@ -67,7 +67,7 @@ test('web pages may ask: preflight and answers carry CORS headers', async () => 
 });
 
 test('with listed origins only those pages may ask, over HTTP and WebSocket', async () => {
-  const own = await startServer({ corsOrigins: ['https://ours.example'] });
+  const own = await startServer({ access: { corsOrigins: ['https://ours.example'] } });
   try {
     const ours = await own.post(REQUEST, { origin: 'https://ours.example' });
     expect(ours.headers.get('access-control-allow-origin')).toBe('https://ours.example');
@@ -85,7 +85,7 @@ test('with listed origins only those pages may ask, over HTTP and WebSocket', as
 });
 
 test('with listed host names another name in the Host header is refused, an IP address is not', async () => {
-  const own = await startServer({ allowedHosts: ['localhost'] });
+  const own = await startServer({ access: { allowedHosts: ['localhost'] } });
   const statusFor = async (host: string) => {
     const { answer } = await sendRaw(
       own.port,
@@ -110,7 +110,7 @@ test('health pages say whether the node lives and is ready', async () => {
     expect((await fetch(`${own.url}/livez`)).status).toBe(200);
     const ready = await fetch(`${own.url}/readyz`);
     expect(ready.status).toBe(200);
-    expect(await ready.json()).toEqual({ ready: true, height: 0, finalizedHeight: 0, peers: 3 });
+    expect(await ready.json()).toEqual({ ready: true, height: 0, finalizedHeight: 0, behind: 0, peers: 3 });
     isReady = false;
     expect((await fetch(`${own.url}/readyz`)).status).toBe(503);
     expect((await fetch(own.url)).status).toBe(200);

@@ -27,8 +27,8 @@ export const startServer = async (overrides: Partial<RpcServerOptions> = {}) => 
     status: () => ({ name: 'validator-1', height: fakeChain.chain.head().block.height }),
     network: { peers: () => [1, 2, 3] },
     logger: SILENT,
-    anonymousRole: 'operator',
     ...overrides,
+    access: { anonymousRole: 'operator', ...overrides.access },
   });
   const { port } = await server.start();
   const url = `http://127.0.0.1:${port}`;
