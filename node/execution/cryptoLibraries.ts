@@ -5,9 +5,10 @@
  * which throws out of the EVM (RULES 3, 4). One set per thread.
  */
 
-import { MCLBLS, RustBN254 } from '@ethereumjs/evm';
+import { type MCLBLS, RustBN254 } from '@ethereumjs/evm';
 import mcl from 'mcl-wasm';
 import { initRustBN } from 'rustbn-wasm';
+import { QuickBls } from '#node/execution/blsAddition.ts';
 import { createKzg, type Kzg } from '#node/execution/kzg.ts';
 
 export type CryptoLibraries = {
@@ -20,7 +21,7 @@ let loading: Promise<CryptoLibraries> | null = null;
 
 const load = async (): Promise<CryptoLibraries> => {
   const [rustbn] = await Promise.all([initRustBN(), mcl.init(mcl.BLS12_381)]);
-  return { kzg: createKzg(), bls: new MCLBLS(mcl), bn254: new RustBN254(rustbn) };
+  return { kzg: createKzg(), bls: new QuickBls(mcl), bn254: new RustBN254(rustbn) };
 };
 
 export const loadCryptoLibraries = (): Promise<CryptoLibraries> => {

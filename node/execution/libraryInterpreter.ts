@@ -1,6 +1,6 @@
 /**
- * The library's interpreter, a class that its package does not export: an opcode of one's own is shown the interpreter
- * that runs it, and the class is that object's.
+ * The library's interpreter, stack and memory, classes that its package does not export: an opcode of one's own is shown the
+ * objects that it runs with, and their classes are these.
  */
 import { createEVM, type EVM, type EVMOpts } from '@ethereumjs/evm';
 
@@ -22,23 +22,33 @@ type InterpreterClass = new (
 
 const UNUSED_OPCODE = 0x0c;
 
-const findInterpreter = async (): Promise<InterpreterClass> => {
-  let found: unknown;
+type LibraryClasses = {
+  readonly Interpreter: InterpreterClass;
+  readonly Stack: new () => RunState['stack'];
+  readonly Memory: new () => RunState['memory'];
+};
+
+const findClasses = async (): Promise<LibraryClasses> => {
+  let found: LibraryClasses | null = null;
   const asking: AddedOpcode = {
     opcode: UNUSED_OPCODE,
     opcodeName: 'ASK',
     baseFee: 0,
-    logicFunction: ({ interpreter }) => {
-      found = interpreter.constructor;
+    logicFunction: ({ interpreter, stack, memory }) => {
+      found = {
+        Interpreter: interpreter.constructor as InterpreterClass,
+        Stack: stack.constructor as LibraryClasses['Stack'],
+        Memory: memory.constructor as LibraryClasses['Memory'],
+      };
     },
   };
   const evm = await createEVM({ customOpcodes: [asking] });
   await evm.runCode({ code: Uint8Array.of(UNUSED_OPCODE) });
-  if (typeof found !== 'function')
+  if (found === null)
     throw new Error(
       'expected @ethereumjs/evm to run an opcode of our own: it is not the version of package.json',
     );
-  return found as InterpreterClass;
+  return found;
 };
 
-export const Interpreter = await findInterpreter();
+export const { Interpreter, Stack, Memory } = await findClasses();

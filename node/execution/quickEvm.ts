@@ -18,6 +18,7 @@ import type { QuickOpcode } from '#node/execution/quickHandler.ts';
 import { QuickInterpreter } from '#node/execution/quickInterpreter.ts';
 import { QuickJournal } from '#node/execution/quickJournal.ts';
 import { createQuickOpcodes } from '#node/execution/quickOpcodes.ts';
+import { QuickTransient } from '#node/execution/quickTransient.ts';
 
 const { errorMessages } = EVMError;
 const ZERO = createZeroAddress();
@@ -30,6 +31,7 @@ const isLow = (address: Uint8Array): boolean => {
 
 export class QuickEvm extends EVM {
   readonly quickJournal: QuickJournal;
+  readonly quickTransient = new QuickTransient();
   readonly #opcodes: readonly (QuickOpcode | null)[];
 
   /** `createEVM` would put the slow bn254 in the place of the one that it is given. */
@@ -37,6 +39,7 @@ export class QuickEvm extends EVM {
     super(options);
     this.quickJournal = new QuickJournal(this.stateManager);
     this.journal = this.quickJournal as unknown as EVM['journal'];
+    (this as { transientStorage: unknown }).transientStorage = this.quickTransient;
     this.#opcodes = createQuickOpcodes(this);
   }
 
@@ -86,16 +89,7 @@ export class QuickEvm extends EVM {
       blobVersionedHashes: message.blobVersionedHashes ?? [],
       ...(message.createdAddresses === undefined ? {} : { createdAddresses: message.createdAddresses }),
     };
-    const interpreter = new QuickInterpreter(
-      this,
-      this.stateManager,
-      this.blockchain,
-      env,
-      message.gasLimit,
-      this.journal,
-      this.performanceLogger,
-    );
-    interpreter.quickOpcodes = this.#opcodes;
+    const interpreter = QuickInterpreter.create(this, env, message.gasLimit, this.#opcodes);
     const result = interpreter._result;
     if (message.selfdestruct) result.selfdestruct = message.selfdestruct;
     if (message.createdAddresses) result.createdAddresses = message.createdAddresses;

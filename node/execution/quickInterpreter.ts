@@ -7,11 +7,18 @@
  * gas is beyond what a number holds exactly, is the library's altogether.
  */
 import { EVMError, type ExecResult, type Message } from '@ethereumjs/evm';
-import { Interpreter, type InterpreterOptions } from '#node/execution/libraryInterpreter.ts';
+import {
+  type Env,
+  Interpreter,
+  type InterpreterOptions,
+  Memory,
+  type RunState,
+  Stack,
+} from '#node/execution/libraryInterpreter.ts';
 import { CALLS, executeMessage, prepareCall, STIPEND } from '#node/execution/quickCalls.ts';
 import type { QuickEvm } from '#node/execution/quickEvm.ts';
 import { halt, type QuickOpcode } from '#node/execution/quickHandler.ts';
-import { copyIntoMemory, REVERTED } from '#node/execution/quickMemory.ts';
+import { copyIntoMemory, QuickMemory, REVERTED } from '#node/execution/quickMemory.ts';
 import { sload, sstore } from '#node/execution/quickStorage.ts';
 
 const { errorMessages } = EVMError;
@@ -23,14 +30,57 @@ const STATEFUL = new Map([
   [0x54, sload],
   [0x55, sstore],
 ]);
+const INVALID = 0xfe;
 const MAX_DEPTH = 1_024;
 const NOTHING = new Uint8Array(0);
 
 type Result = Awaited<ReturnType<InstanceType<typeof Interpreter>['run']>>;
 
 export class QuickInterpreter extends Interpreter {
-  /** Set before `run`. */
-  quickOpcodes: readonly (QuickOpcode | null)[] = [];
+  declare quickOpcodes: readonly (QuickOpcode | null)[];
+
+  /**
+   * Without the library's constructor, which allocates 8 KiB of memory for each frame: as much time as the rest of a
+   * call. What it sets is set here.
+   */
+  static create(
+    evm: QuickEvm,
+    env: Env,
+    gasLimit: bigint,
+    opcodes: readonly (QuickOpcode | null)[],
+  ): QuickInterpreter {
+    const interpreter: QuickInterpreter = Object.create(QuickInterpreter.prototype);
+    const { stateManager, blockchain, journal, common } = evm;
+    interpreter._evm = evm;
+    interpreter._stateManager = stateManager;
+    interpreter.common = common;
+    interpreter.journal = journal;
+    interpreter._env = env;
+    interpreter._result = { logs: [], selfdestruct: new Map() };
+    interpreter.quickOpcodes = opcodes;
+    interpreter._runState = {
+      programCounter: 0,
+      opCode: INVALID,
+      // Who watches is shown the library's, which is there before it is used.
+      memory: evm.isWatched ? new Memory() : (new QuickMemory() as unknown as RunState['memory']),
+      memoryWordCount: 0n,
+      highestMemCost: 0n,
+      stack: new Stack(),
+      code: NOTHING,
+      validJumps: NOTHING,
+      cachedPushes: {},
+      stateManager,
+      blockchain,
+      env,
+      shouldDoJumpAnalysis: true,
+      interpreter,
+      gasRefund: env.gasRefund,
+      gasLeft: gasLimit,
+      stateGasSpilled: 0n,
+      returnBytes: NOTHING,
+    };
+    return interpreter;
+  }
 
   override async run(code: Uint8Array, options: InterpreterOptions = {}): Promise<Result> {
     const state = this._runState;
@@ -38,18 +88,12 @@ export class QuickInterpreter extends Interpreter {
     if (options.pc !== undefined || evm.isWatched || state.gasLeft > MAX_QUICK_GAS)
       return super.run(code, options);
     state.code = code;
-    try {
-      await this.#loop(code);
-      return { runState: state };
-    } catch (error) {
-      if (!(error instanceof EVMError)) throw error;
-      return error.error === errorMessages.STOP
-        ? { runState: state }
-        : { runState: state, exceptionError: error };
-    }
+    const exceptionError = await this.quickLoop(code);
+    return exceptionError === null ? { runState: state } : { runState: state, exceptionError };
   }
 
-  async #loop(code: Uint8Array): Promise<void> {
+  /** @returns what stopped the frame, null when it stopped by itself. (A rejected promise would cost more than a call.) */
+  protected async quickLoop(code: Uint8Array): Promise<EVMError | null> {
     const state = this._runState;
     const evm = this._evm as QuickEvm;
     const opcodes = this.quickOpcodes;
@@ -68,7 +112,7 @@ export class QuickInterpreter extends Interpreter {
             continue;
           }
           if (CALLS.has(opcode)) {
-            gas = await this.#call(gas);
+            gas = await this.quickCall(gas);
             continue;
           }
           state.gasLeft = BigInt(gas);
@@ -87,14 +131,17 @@ export class QuickInterpreter extends Interpreter {
         state.programCounter += 1;
         gas -= quick.run(state, gas);
       }
-      if (state.programCounter === REVERTED) halt(errorMessages.REVERT);
+      return state.programCounter === REVERTED ? new EVMError(errorMessages.REVERT) : null;
+    } catch (error) {
+      if (!(error instanceof EVMError)) throw error;
+      return error.error === errorMessages.STOP ? null : error;
     } finally {
       state.gasLeft = BigInt(gas);
     }
   }
 
   /** @returns the gas left after it */
-  async #call(gas: number): Promise<number> {
+  protected async quickCall(gas: number): Promise<number> {
     const state = this._runState;
     const evm = this._evm as QuickEvm;
     const { cost, message, outOffset, outLength } = await prepareCall(evm, state, gas);
@@ -110,7 +157,7 @@ export class QuickInterpreter extends Interpreter {
     message.createdAddresses = new Set(createdAddresses);
     const { execResult } = await executeMessage(evm, message);
     const { exceptionError, returnValue, logs } = execResult;
-    if (exceptionError === undefined) await this.#merge(message, execResult);
+    if (exceptionError === undefined) await this.mergeCall(message, execResult);
     if (logs !== undefined) for (const log of logs) this._result.logs.push(log);
     if (exceptionError === undefined || exceptionError.error === errorMessages.REVERT)
       state.returnBytes = returnValue;
@@ -120,7 +167,7 @@ export class QuickInterpreter extends Interpreter {
     return left - Number(execResult.executionGasUsed);
   }
 
-  async #merge(message: Message, { gasRefund }: ExecResult): Promise<void> {
+  protected async mergeCall(message: Message, { gasRefund }: ExecResult): Promise<void> {
     for (const [address, beneficiary] of message.selfdestruct!)
       this._result.selfdestruct.set(address, beneficiary);
     for (const address of message.createdAddresses!) this._result.createdAddresses!.add(address);

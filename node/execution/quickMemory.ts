@@ -10,6 +10,34 @@ import { readWord, viewOf, writeWord } from '#node/execution/words.ts';
 
 const { errorMessages } = EVMError;
 
+const SMALLEST_BYTES = 1_024;
+
+/** The library's memory, but that it begins empty and grows to twice its size. */
+export class QuickMemory {
+  _store = new Uint8Array(0);
+
+  extend(offset: number, size: number): void {
+    const end = offset + size;
+    if (size === 0 || end <= this._store.length) return;
+    const grown = new Uint8Array(Math.max(SMALLEST_BYTES, 2 * this._store.length, Math.ceil(end / 32) * 32));
+    grown.set(this._store);
+    this._store = grown;
+  }
+
+  write(offset: number, size: number, value: Uint8Array): void {
+    if (size === 0) return;
+    if (value.length !== size) throw new Error(`expected ${size} bytes to write, found ${value.length}`);
+    this.extend(offset, size);
+    this._store.set(value, offset);
+  }
+
+  read(offset: number, size: number, avoidCopy = false): Uint8Array {
+    this.extend(offset, size);
+    const view = this._store.subarray(offset, offset + size);
+    return avoidCopy ? view : view.slice();
+  }
+}
+
 /** Below what any gas limit buys that is run here (quickInterpreter.ts). */
 const MAX_MEMORY_BYTES = 2n ** 32n;
 const COPY_GAS = 3;

@@ -5,11 +5,13 @@
  * Each is what the library's handler does, gas included; those not named here are the library's own handler. A handler
  * is given the gas that is left after the constant price and answers what it takes beyond.
  */
-import { type EVM, EVMError } from '@ethereumjs/evm';
+import { EVMError } from '@ethereumjs/evm';
 import { jumpDestinations } from '#node/execution/jumpAnalysis.ts';
 import type { RunState } from '#node/execution/libraryInterpreter.ts';
+import type { QuickEvm } from '#node/execution/quickEvm.ts';
 import { halt, type QuickHandler, type QuickOpcode } from '#node/execution/quickHandler.ts';
 import { MEMORY_HANDLERS } from '#node/execution/quickMemory.ts';
+import { tload, tstore } from '#node/execution/quickStorage.ts';
 import { readBytes, readWord, viewOf, wordOf } from '#node/execution/words.ts';
 
 const { errorMessages } = EVMError;
@@ -148,7 +150,7 @@ const pushOf = (size: number): QuickHandler => {
   };
 };
 
-const quickHandlers = (common: EVM['common']): Map<number, QuickHandler> => {
+const quickHandlers = ({ common, quickTransient }: QuickEvm): Map<number, QuickHandler> => {
   const chainId = common.chainId();
   const handlers = new Map<number, QuickHandler>([
     [0x01, binary((a, b) => BigInt.asUintN(256, a + b))],
@@ -190,6 +192,8 @@ const quickHandlers = (common: EVM['common']): Map<number, QuickHandler> => {
     [0x58, pushing(({ programCounter }) => BigInt(programCounter - 1))],
     [0x5a, gasLeft],
     [0x5b, () => 0],
+    [0x5c, tload(quickTransient)],
+    [0x5d, tstore(quickTransient)],
     [0x5f, pushing(() => 0n)],
   ]);
   for (let size = 1; size <= 32; size++) handlers.set(0x5f + size, pushOf(size));
@@ -212,9 +216,9 @@ const PRICED_HANDLERS: ReadonlyMap<number, QuickHandler> = new Map([[0x0a, exp],
 /**
  * By opcode; null: the library's step does it. Only opcodes that the chain's rules have are here.
  */
-export const createQuickOpcodes = (evm: EVM): (QuickOpcode | null)[] => {
+export const createQuickOpcodes = (evm: QuickEvm): (QuickOpcode | null)[] => {
   const { common } = evm;
-  const handlers = quickHandlers(common);
+  const handlers = quickHandlers(evm);
   const table: (QuickOpcode | null)[] = Array(256).fill(null);
   for (const [code, info] of evm.opcodes) {
     const priced = PRICED_HANDLERS.get(code);

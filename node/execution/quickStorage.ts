@@ -1,8 +1,9 @@
-/** SLOAD and SSTORE: gas of EIP-2200 as changed by EIP-2929 and EIP-3529, which every fork of ours has. */
+/** SLOAD, SSTORE, TLOAD and TSTORE: gas of EIP-2200 as changed by EIP-2929 and EIP-3529, which every fork of ours has. */
 import { EVMError } from '@ethereumjs/evm';
 import type { RunState } from '#node/execution/libraryInterpreter.ts';
 import type { QuickEvm } from '#node/execution/quickEvm.ts';
-import { halt } from '#node/execution/quickHandler.ts';
+import { halt, type QuickHandler } from '#node/execution/quickHandler.ts';
+import type { QuickTransient } from '#node/execution/quickTransient.ts';
 import { readBytes, wordToBytes } from '#node/execution/words.ts';
 
 const { errorMessages } = EVMError;
@@ -64,3 +65,20 @@ export const sstore = async (evm: QuickEvm, state: RunState, gas: number): Promi
   await stateManager.putStorage(env.address, slot, wordToBytes(next));
   return cost;
 };
+
+/** The library's price for both is constant. */
+export const tload =
+  (transient: QuickTransient): QuickHandler =>
+  ({ stack, env }) => {
+    stack.push(transient.load(env.address, stack.pop()));
+    return 0;
+  };
+
+export const tstore =
+  (transient: QuickTransient): QuickHandler =>
+  ({ stack, env }) => {
+    if (env.isStatic) halt(errorMessages.STATIC_STATE_CHANGE);
+    const slot = stack.pop();
+    transient.store(env.address, slot, stack.pop());
+    return 0;
+  };
