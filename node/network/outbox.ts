@@ -6,9 +6,10 @@
  * stream, and one whose queue overflows is reported to the owner, which drops the connection.
  */
 import type { Stream } from '@libp2p/interface';
+import { createDeadline } from '#node/network/deadline.ts';
 import { encodeFrame } from '#node/network/frames.ts';
 import { errorMessage } from '#node/network/networkError.ts';
-import { closeQuietly, writeAll } from '#node/network/streams.ts';
+import { closeQuietly, sendAtOnce, writeAll } from '#node/network/streams.ts';
 
 export type OutboxOptions = {
   readonly maxQueueBytes: number;
@@ -45,9 +46,15 @@ export const createOutbox = ({ maxQueueBytes, stallMs, openStream, onStalled }: 
   };
 
   const sendHead = async (frame: Uint8Array): Promise<void> => {
-    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(stallMs)]);
-    if (stream === null || stream.writeStatus !== 'writable') stream = await openStream(signal);
-    await writeAll(stream, frame, signal);
+    // most frames leave at once, and then nothing has to watch over them
+    if (stream !== null && stream.writeStatus === 'writable' && sendAtOnce(stream, frame)) return;
+    const deadline = createDeadline(stallMs, closing.signal);
+    try {
+      if (stream === null || stream.writeStatus !== 'writable') stream = await openStream(deadline.signal);
+      await writeAll(stream, frame, deadline.signal);
+    } finally {
+      deadline.clear();
+    }
   };
 
   const pump = async (): Promise<void> => {

@@ -4,6 +4,7 @@
  * Owns the two halves of that conversation. Does not own who may ask (libp2pNetwork.ts) or what it means.
  */
 import type { Connection, Stream } from '@libp2p/interface';
+import { createDeadline } from '#node/network/deadline.ts';
 import { errorMessage, isCode, NetworkError } from '#node/network/networkError.ts';
 import { closeQuietly, createFrameReader, writeFrame } from '#node/network/streams.ts';
 
@@ -30,8 +31,8 @@ export const ask = async (
       'OVERSIZED',
       `expected a request of at most ${MAX_REQUEST_BYTES} bytes, found ${request.length}`,
     );
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const until = AbortSignal.any([timeout, signal]);
+  const deadline = createDeadline(timeoutMs, signal);
+  const until = deadline.signal;
   let stream: Stream | null = null;
   try {
     stream = await connection.newStream(protocol, { signal: until });
@@ -42,13 +43,15 @@ export const ask = async (
     return answer;
   } catch (error) {
     stream?.abort(new Error(errorMessage(error)));
-    if (timeout.aborted)
+    if (deadline.hasPassed())
       throw new NetworkError(
         'TIMEOUT',
         `expected an answer to ${protocol} within ${timeoutMs} ms, found none`,
       );
     if (error instanceof NetworkError) throw error;
     throw new NetworkError('STREAM', `cannot ask ${protocol}: ${errorMessage(error)}`);
+  } finally {
+    deadline.clear();
   }
 };
 
@@ -64,10 +67,12 @@ export const answer = async (
   handler: (request: Uint8Array) => Promise<Uint8Array>,
   { readTimeoutMs, answerTimeoutMs, onOversized }: AnswerOptions,
 ): Promise<number> => {
+  const reading = createDeadline(readTimeoutMs);
+  const answering = createDeadline(readTimeoutMs + answerTimeoutMs);
   try {
     const reader = createFrameReader(stream, { minBytes: 0, maxBytes: MAX_REQUEST_BYTES });
-    const request = await reader.next(AbortSignal.timeout(readTimeoutMs));
-    const until = AbortSignal.timeout(answerTimeoutMs);
+    const request = await reader.next(reading.signal);
+    const until = answering.signal;
     const body = await within(handler(request), until);
     if (body.length > MAX_ANSWER_BYTES)
       throw new NetworkError('OVERSIZED', `an answer of ${body.length} bytes does not leave`);
@@ -78,6 +83,9 @@ export const answer = async (
     stream.abort(new Error(errorMessage(error)));
     if (isCode(error, 'OVERSIZED')) onOversized(errorMessage(error));
     return 0;
+  } finally {
+    reading.clear();
+    answering.clear();
   }
 };
 

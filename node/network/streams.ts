@@ -5,6 +5,7 @@
  * long-lived consensus streams are outbox.ts and inbox.ts.
  */
 import type { Stream } from '@libp2p/interface';
+import { createDeadline } from '#node/network/deadline.ts';
 import { createFrameDecoder, encodeFrame, type FrameLimits } from '#node/network/frames.ts';
 import { errorMessage, NetworkError } from '#node/network/networkError.ts';
 
@@ -37,6 +38,13 @@ const drained = async (stream: Stream, signal: AbortSignal): Promise<void> => {
     });
     signal.throwIfAborted();
   }
+};
+
+/** False, and nothing sent, when the stream has no room now or the data is more than goes at a time. */
+export const sendAtOnce = (stream: Stream, data: Uint8Array): boolean => {
+  if (data.length > CHUNK_BYTES || stream.writableNeedsDrain) return false;
+  stream.send(data);
+  return true;
 };
 
 /** @throws whatever the stream or the signal aborted with */
@@ -116,7 +124,9 @@ export const createFrameReader = (stream: Stream, limits: FrameLimits): FrameRea
 
 /** Says goodbye and does not wait for the answer; a stream that cannot close is reset. */
 export const closeQuietly = (stream: Stream, timeoutMs = 1_000): void => {
+  const deadline = createDeadline(timeoutMs);
   stream
-    .close({ signal: AbortSignal.timeout(timeoutMs) })
-    .catch((error: unknown) => stream.abort(new Error(errorMessage(error))));
+    .close({ signal: deadline.signal })
+    .catch((error: unknown) => stream.abort(new Error(errorMessage(error))))
+    .finally(deadline.clear);
 };
