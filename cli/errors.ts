@@ -49,6 +49,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   ENOTFOUND: EXIT.unreachable,
   UNREACHABLE: EXIT.unreachable,
   NOT_CONNECTED: EXIT.unreachable,
+  TOKEN_UNAVAILABLE: EXIT.unreachable,
   ETIMEDOUT: EXIT.timeout,
   TIMEOUT: EXIT.timeout,
   TIMED_OUT: EXIT.timeout,

@@ -8,8 +8,7 @@ import type { Io } from '#cli/io.ts';
 import { obtainPassphrase, type PassphraseSources } from '#cli/passphrase.ts';
 import type { Signer } from '#consensus/signer.ts';
 import { loadGenesis } from '#genesis/genesisFile.ts';
-import { openKeystoreFile } from '#node/keys/keystoreFile.ts';
-import { createLocalSigner } from '#node/keys/localSigner.ts';
+import { openSignerFile } from '#node/keys/signerFile.ts';
 
 export type PegSources = { readonly genesis: string; readonly l1Url: string; readonly rpcUrl: string };
 
@@ -28,10 +27,8 @@ export const openPeg = async ({ genesis: path, l1Url, rpcUrl }: PegSources): Pro
 };
 
 /** @throws KeyError */
-export const openSigner = async (key: string, sources: PassphraseSources, io: Io): Promise<Signer> => {
-  const { secret } = await openKeystoreFile(key, 'secp256k1', await obtainPassphrase(sources, io));
-  return createLocalSigner(secret);
-};
+export const openSigner = async (key: string, sources: PassphraseSources, io: Io): Promise<Signer> =>
+  openSignerFile(key, await obtainPassphrase(sources, io));
 
 export const openAccount = async (key: string, sources: PassphraseSources, io: Io) =>
   createSignerAccount(await openSigner(key, sources, io));

@@ -28,13 +28,11 @@ export const validatorsReady = defineCommand({
     const { createSignerAccount } = await import('#bridge/relayer/signerAccount.ts');
     const { obtainPassphrase } = await import('#cli/passphrase.ts');
     const { openSystem } = await import('#cli/validators/session.ts');
-    const { openKeystoreFile } = await import('#node/keys/keystoreFile.ts');
-    const { createLocalSigner } = await import('#node/keys/localSigner.ts');
+    const { openSignerFile } = await import('#node/keys/signerFile.ts');
     const { client, genesis, tellSet, validatorSet } = await openSystem({ genesis: path, rpcUrl });
     const passphrase = await obtainPassphrase(sources, io);
-    const open = async (file: string) =>
-      createLocalSigner((await openKeystoreFile(file, 'secp256k1', passphrase)).secret);
-    const [consensus, sender] = [await open(consensusKey), await open(key)];
+    const consensus = await openSignerFile(consensusKey, passphrase);
+    const sender = await openSignerFile(key, passphrase);
     const syncing: unknown = await client.request({ method: 'eth_syncing' } as never);
     if (syncing !== false)
       throw new CliError(`expected the node at ${rpcUrl} to be in sync, found it catching up`, {

@@ -14,7 +14,7 @@ import type { Signer } from '#consensus/signer.ts';
 import { loadGenesis } from '#genesis/genesisFile.ts';
 import { loadConfig, type NodeConfig, withStorageMode } from '#node/config.ts';
 import { openKeystoreFile } from '#node/keys/keystoreFile.ts';
-import { createLocalSigner } from '#node/keys/localSigner.ts';
+import { openSignerFile } from '#node/keys/signerFile.ts';
 import { createNode, type NodeFault } from '#node/node.ts';
 import type { StorageMode } from '#node/storage/mode.ts';
 import { createLogger } from '#node/telemetry/logger.ts';
@@ -65,7 +65,7 @@ const openKeys = async ({ keys }: NodeConfig, sources: PassphraseSources, io: Io
     io,
   );
   const openSigner = async (path: string | null): Promise<Signer | null> =>
-    path === null ? null : createLocalSigner((await openKeystoreFile(path, 'secp256k1', passphrase)).secret);
+    path === null ? null : openSignerFile(path, passphrase);
   const { secret: nodeKeySeed } = await openKeystoreFile(keys.node, 'ed25519', passphrase);
   return {
     nodeKeySeed,

@@ -10,6 +10,7 @@ export type KeyErrorCode =
   | 'BAD_KEY'
   | 'EXISTS'
   | 'UNWRITABLE'
+  | 'TOKEN_UNAVAILABLE'
   | 'NO_PASSPHRASE';
 
 export class KeyError extends Error {
