@@ -243,6 +243,8 @@ describe('BLS12-381 additions', () => {
     // Of the curve, not of the subgroup: additions ask only for the curve.
     const cofactor = G1.Point.fromAffine({ x: 0n, y: 2n }).toAffine();
     await compare('0b', padded(cofactor.x) + padded(cofactor.y) + one);
+    // The same point, its x written as the modulus.
+    await compare('0b', padded(FIELD) + padded(2n) + one);
     for (const length of [0, 254, 258]) await compare('0b', '00'.repeat(length));
   });
 });
