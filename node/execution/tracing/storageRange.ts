@@ -37,20 +37,22 @@ export const readStorageRange = (
   { address, startKey, maxResults }: StorageRangeRequest,
 ) => {
   const touched = state.touchedAt(address);
+  const written: ReadonlyMap<string, Uint8Array> = touched.slots ?? new Map();
+  const read: ReadonlyMap<string, Uint8Array> = touched.slotsBelow ?? new Map();
   const preimages = wellKnownSlots();
-  for (const slot of [...touched.slots.keys(), ...touched.slotsBelow.keys()])
+  for (const slot of [...written.keys(), ...read.keys()])
     preimages.set(hashOf(Buffer.from(slot, 'hex')), `0x${slot}`);
   const start = startKey.slice(2);
   const limit = Math.min(maxResults, MAX_RANGE);
   const slots = new Map<string, Uint8Array>();
   // One more than is shown, and as many as the changes may have emptied.
-  const wanted = limit + touched.slots.size;
+  const wanted = limit + written.size;
   if (!touched.isCleared)
     for (const [hashed, value] of slotsFrom(source, address, start)) {
       if (slots.size > wanted) break;
       slots.set(hashed, value);
     }
-  for (const [slot, value] of touched.slots) {
+  for (const [slot, value] of written) {
     const hashed = hashOf(Buffer.from(slot, 'hex'));
     if (value.length === 0) slots.delete(hashed);
     else if (hashed >= start) slots.set(hashed, value);
