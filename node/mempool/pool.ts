@@ -23,10 +23,17 @@ import {
 } from '#node/execution/transactionChecks.ts';
 import { createRelayerLookup, readSender, type StateSource } from '#node/mempool/accounts.ts';
 import { BoundedMap } from '#node/mempool/boundedMap.ts';
+import { createEviction } from '#node/mempool/eviction.ts';
 import { createHeap } from '#node/mempool/heap.ts';
 import { createImportSlots, importFirstNonce, type PendingImport } from '#node/mempool/importSlot.ts';
 import { DEFAULT_LIMITS, type PoolLimits } from '#node/mempool/limits.ts';
-import type { Admission, AdmissionCode, Mempool, PooledTransaction, PoolView } from '#node/mempool/mempool.ts';
+import type {
+  Admission,
+  AdmissionCode,
+  Mempool,
+  PooledTransaction,
+  PoolView,
+} from '#node/mempool/mempool.ts';
 import {
   costBefore,
   createSenderQueue,
@@ -52,19 +59,20 @@ export type PoolDependencies = {
   readonly onFault?: (error: unknown) => void;
 };
 
-export type Pool = Mempool & PoolView & {
-  /** As `onAdmitted`, for those that this node's own clients sent. */
-  onLocal(listener: (transaction: PooledTransaction) => void): () => void;
-  /** What waits, oldest first; with `localSinceMs` only what our own clients sent at least so long ago. */
-  waiting(what: { readonly localSinceMs?: number; readonly maxBytes: number }): readonly Uint8Array[];
-  /** Bytes of the ordinary transactions; imports have slots of their own, one per relayer. */
-  sizeBytes(): number;
-  /** What the signature of a transaction that waits here recovered to, 64 bytes. */
-  publicKeyOf(hash: Hash): Uint8Array | null;
-  /** Resolves when the accounts that the last block touched have been read again. */
-  settled(): Promise<void>;
-  close(): void;
-};
+export type Pool = Mempool &
+  PoolView & {
+    /** As `onAdmitted`, for those that this node's own clients sent. */
+    onLocal(listener: (transaction: PooledTransaction) => void): () => void;
+    /** What waits, oldest first; with `localSinceMs` only what our own clients sent at least so long ago. */
+    waiting(what: { readonly localSinceMs?: number; readonly maxBytes: number }): readonly Uint8Array[];
+    /** Bytes of the ordinary transactions; imports have slots of their own, one per relayer. */
+    sizeBytes(): number;
+    /** What the signature of a transaction that waits here recovered to, 64 bytes. */
+    publicKeyOf(hash: Hash): Uint8Array | null;
+    /** Resolves when the accounts that the last block touched have been read again. */
+    settled(): Promise<void>;
+    close(): void;
+  };
 
 /** Replacing costs at least this much more, on both fee caps. */
 const PRICE_BUMP_PERCENT = 110n;
@@ -111,6 +119,13 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
     return room < maxPriorityFeePerGas ? room : maxPriorityFeePerGas;
   };
 
+  const eviction = createEviction({
+    queues: () => queues.values(),
+    isHere: ({ transaction }) => byHash.has(transaction.hash),
+    tipOf: ({ transaction }) => tipOf(transaction),
+    maxExecutablePerSender: limits.maxExecutablePerSender,
+  });
+
   const isHeldBack = (hash: Hash): boolean => (heldBackUntil.get(hash) ?? 0n) > chain.head().block.height;
 
   const refuse = (hash: Hash | null, code: AdmissionCode, message: string): Admission => ({
@@ -128,6 +143,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
     queues.set(entry.transaction.sender, queue);
     byHash.set(entry.transaction.hash, entry);
     totalBytes += entry.transaction.raw.length;
+    eviction.noteChanged(queue);
   };
 
   const dropEntry = (queue: SenderQueue, entry: Entry): void => {
@@ -135,6 +151,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
     byHash.delete(entry.transaction.hash);
     totalBytes -= entry.transaction.raw.length;
     if (queue.entries.length === 0) queues.delete(entry.transaction.sender);
+    else eviction.noteChanged(queue);
   };
 
   const dropImport = (relayer: Address): void => {
@@ -292,29 +309,10 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
 
   // --- eviction ---
 
-  /** The cheapest that may go: the last of its sender, so that no gap opens, and not one that our own client sent and that could be next. */
-  const cheapest = (): { queue: SenderQueue; entry: Entry; executable: boolean } | null => {
-    let found: { queue: SenderQueue; entry: Entry; executable: boolean } | null = null;
-    for (const queue of queues.values()) {
-      const entry = queue.entries.at(-1)!;
-      const executable = executableOf(queue).includes(entry);
-      if (entry.local && executable) continue;
-      if (found === null || isCheaper({ entry, executable }, found)) found = { queue, entry, executable };
-    }
-    return found;
-  };
-
-  type Ranked = { readonly entry: Entry; readonly executable: boolean };
-  const isCheaper = (a: Ranked, b: Ranked): boolean => {
-    if (a.executable !== b.executable) return !a.executable;
-    const [tipA, tipB] = [tipOf(a.entry.transaction), tipOf(b.entry.transaction)];
-    return tipA === tipB ? a.entry.sequence > b.entry.sequence : tipA < tipB;
-  };
-
   /** False when everything that could go is worth as much. */
   const makeRoom = (transaction: DecodedTransaction, executable: boolean): boolean => {
     while (byHash.size >= limits.maxTransactions || totalBytes + transaction.raw.length > limits.maxBytes) {
-      const victim = cheapest();
+      const victim = eviction.cheapest();
       if (victim === null) return false;
       const outranks =
         (executable && !victim.executable) ||
@@ -449,6 +447,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
     // whoever waits for money may have received it, in ways that receipts do not show
     for (const [sender, queue] of queues) if (isShortOfMoney(queue)) toRefresh.add(sender);
     pruneImports();
+    eviction.forget();
     startRefresh();
   };
 
@@ -475,6 +474,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       if (queue !== undefined) {
         queue.state = state;
         prune(queue);
+        eviction.noteChanged(queue);
       }
       const pending = imports.get(sender);
       if (pending !== null) pending.state = state;
