@@ -9,14 +9,18 @@ import {
 } from '#consensus/primitives.ts';
 
 export const PEG_GATEWAY: Address = parseAddress('0x0000000000000000000000000000000000001001');
+/** The code that every listed token's clone on the sidechain runs. */
+export const WRAPPED_TOKEN: Address = parseAddress('0x0000000000000000000000000000000000001007');
 
-/** L1 addresses: factory = CREATE(deployer, 0), the others CREATE(factory, 1…4). */
+/** L1 addresses: factory = CREATE(deployer, 0), the others CREATE(factory, 1…6). */
 export type L1Addresses = {
   readonly factory: Address;
   readonly vault: Address;
   readonly verifier: Address;
   readonly council: Address;
   readonly timelock: Address;
+  readonly escape: Address;
+  readonly weth: Address;
 };
 
 /** CREATE for a nonce below 128: keccak(rlp([creator, nonce])). */
@@ -36,5 +40,7 @@ export const l1AddressesOf = (deployer: Address): L1Addresses => {
     verifier: createdAddress(factory, 2),
     council: createdAddress(factory, 3),
     timelock: createdAddress(factory, 4),
+    escape: createdAddress(factory, 5),
+    weth: createdAddress(factory, 6),
   };
 };

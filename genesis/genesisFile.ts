@@ -13,13 +13,15 @@ import { buildGenesis } from '#genesis/genesis.ts';
 import type { Genesis } from '#genesis/spec.ts';
 import { parseSpec, type SpecJson, specToJson } from '#genesis/specFile.ts';
 
-const FORMAT = 'causeway-genesis-2';
+const FORMAT = 'causeway-genesis-3';
 const L1_NAMES = [
   'factory',
   'vault',
   'verifier',
   'council',
   'timelock',
+  'escape',
+  'weth',
 ] as const satisfies (keyof L1Addresses)[];
 
 export type GenesisFileJson = {
@@ -47,6 +49,8 @@ const fileSchema = z.strictObject({
     verifier: address,
     council: address,
     timelock: address,
+    escape: address,
+    weth: address,
   }),
   spec: z.unknown(),
 });

@@ -1,5 +1,5 @@
 /** Runtime code of every predeploy: ours from the checked-in artifacts, the standard ones from systemCode.ts. */
-import { pegGatewayBytecode } from '#bridge/contracts/artifacts/contracts.ts';
+import { pegGatewayBytecode, wrappedTokenBytecode } from '#bridge/contracts/artifacts/contracts.ts';
 import { type Address, hexToBytes } from '#consensus/primitives.ts';
 import {
   governanceBytecode,
@@ -17,6 +17,7 @@ export const PREDEPLOY_CODE: readonly PredeployCode[] = [
   { address: PREDEPLOYS.pegGateway, code: hexToBytes(pegGatewayBytecode.runtime) },
   { address: PREDEPLOYS.governance, code: hexToBytes(governanceBytecode.runtime) },
   { address: PREDEPLOYS.upgradePlan, code: hexToBytes(upgradePlanBytecode.runtime) },
+  { address: PREDEPLOYS.wrappedToken, code: hexToBytes(wrappedTokenBytecode.runtime) },
   { address: PREDEPLOYS.deterministicDeployer, code: DETERMINISTIC_DEPLOYER_CODE },
   { address: PREDEPLOYS.historyStorage, code: HISTORY_STORAGE_CODE },
   { address: PREDEPLOYS.beaconRoots, code: BEACON_ROOTS_CODE },

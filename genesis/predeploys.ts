@@ -1,5 +1,5 @@
 /** Addresses of the system contracts, fixed for every Causeway chain (RULES 51). */
-import { PEG_GATEWAY } from '#bridge/addresses.ts';
+import { PEG_GATEWAY, WRAPPED_TOKEN } from '#bridge/addresses.ts';
 import { type Address, parseAddress } from '#consensus/primitives.ts';
 
 const reserved = (suffix: string): Address => parseAddress(`0x${suffix.padStart(40, '0')}`);
@@ -12,6 +12,7 @@ export const PREDEPLOYS = {
   feePolicy: reserved('1004'),
   upgradePlan: reserved('1005'),
   treasury: reserved('1006'),
+  wrappedToken: WRAPPED_TOKEN,
   deterministicDeployer: parseAddress('0x4e59b44847b379578588920cA78FbF26c0B4956C'),
   /** EIP-2935 and EIP-4788, at their standard addresses. */
   historyStorage: parseAddress('0x0000F90827F1C53a10cb7A02335B175320002935'),

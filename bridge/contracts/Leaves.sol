@@ -30,8 +30,15 @@ struct Deposit {
 /// redeployed bridge, to a fork with another chain id, or in the other direction.
 library Leaves {
     uint8 internal constant VERSION = 1;
-    /// @notice The native coin of both chains. Kinds 1 (ERC-20), 2 (LIST) and 3 (RELAYER_SET) are reserved.
+    /// @notice The native coin of both chains.
     uint8 internal constant KIND_NATIVE = 0;
+    /// @notice A listed token; `token` is its L1 address in both directions, amounts are unscaled.
+    uint8 internal constant KIND_ERC20 = 1;
+    /// @notice From here on `token` may cross: deposits only, dataHash = keccak(abi.encode(decimals, name, symbol)).
+    uint8 internal constant KIND_LIST = 2;
+    /// @notice From here on other relayers attest: deposits only, `amount` is the new relayerEpoch, dataHash is the
+    /// keccak of the packed set.
+    uint8 internal constant KIND_RELAYER_SET = 3;
 
     bytes32 internal constant TYPEHASH = keccak256(
         "Leaf(uint8 version,uint8 kind,uint64 nonce,uint256 srcChainId,uint256 dstChainId,address srcBridge,address dstBridge,address token,address sender,address recipient,uint256 amount,uint256 fee,bytes32 dataHash)"

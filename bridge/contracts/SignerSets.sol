@@ -5,7 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title Packed sets of signers, and signatures of some of them
 /// @notice A set is a byte string: validators are 28-byte entries (address ‖ uint64 power), relayers are one
-/// threshold byte and 20-byte addresses. Signatures come as a bitmap over the set (bit i = entry i) and 65-byte
+/// threshold byte and 20-byte addresses, the council is 20-byte addresses alone. Signatures come as a bitmap over the set (bit i = entry i) and 65-byte
 /// signatures r ‖ s ‖ v in index order.
 ///
 /// Invariants: addresses are strictly ascending and not zero, so that no key counts twice; every set bit has exactly
@@ -16,6 +16,7 @@ library SignerSets {
     uint256 private constant SIGNATURE_BYTES = 65;
     uint256 private constant VALIDATOR_BYTES = 28;
     uint256 private constant RELAYER_BYTES = 20;
+    uint256 private constant MEMBER_BYTES = 20;
 
     /// @notice The packed set is empty, too long, or not a whole number of entries.
     error BadSetLength(uint256 length);
@@ -35,6 +36,8 @@ library SignerSets {
     error NotEnoughPower(uint256 signed, uint256 total);
     /// @notice Fewer relayers signed than the threshold.
     error NotEnoughRelayers(uint256 signed, uint256 threshold);
+    /// @notice Fewer than two thirds of the council signed.
+    error NotEnoughMembers(uint256 signed, uint256 total);
 
     /// @notice Requires a well-formed validator set.
     function requireValidators(bytes memory validators) internal pure {
@@ -71,6 +74,22 @@ library SignerSets {
         if (signed < threshold) revert NotEnoughRelayers(signed, threshold);
     }
 
+    /// @notice Requires a well-formed council: one vote each.
+    function requireMembers(bytes memory members) internal pure {
+        _weigh(0, members, 0, MEMBER_BYTES, 0, "");
+    }
+
+    /// @notice Requires signatures of `digest` by two thirds of the council or more.
+    function requireTwoThirds(
+        bytes32 digest,
+        bytes memory members,
+        uint256 bitmap,
+        bytes memory signatures
+    ) internal pure {
+        (uint256 signed, uint256 total) = _weigh(digest, members, 0, MEMBER_BYTES, bitmap, signatures);
+        if (3 * signed < 2 * total) revert NotEnoughMembers(signed, total);
+    }
+
     function _requireThreshold(bytes memory relayers) private pure returns (uint256 threshold) {
         if (relayers.length == 0) revert BadSetLength(0);
         threshold = uint8(relayers[0]);
@@ -79,7 +98,7 @@ library SignerSets {
     }
 
     /// @dev Checks every entry and every signature; `head` bytes precede the entries of `stride` bytes.
-    /// @return signed Weight of the entries in the bitmap (validators: power, relayers: 1 each).
+    /// @return signed Weight of the entries in the bitmap (validators: power, others: 1 each).
     /// @return total Weight of all entries.
     function _weigh(
         bytes32 digest,

@@ -17,7 +17,17 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDERS = ['bridge/contracts', 'genesis/contracts'] as const;
 /** What is deployed or predeployed; libraries and structs are compiled into these. */
 const CONTRACTS: Readonly<Record<(typeof FOLDERS)[number], readonly string[]>> = {
-  'bridge/contracts': ['PegFactory', 'PegGateway', 'PegVault', 'PegVerifier'],
+  'bridge/contracts': [
+    'PegCouncil',
+    'PegEscape',
+    'PegFactory',
+    'PegGateway',
+    'PegTimelock',
+    'PegVault',
+    'PegVerifier',
+    'WrappedEther',
+    'WrappedToken',
+  ],
   'genesis/contracts': ['Governance', 'UpgradePlan', 'ValidatorSet'],
 };
 
@@ -82,7 +92,7 @@ const compile = async (): Promise<CompilerOutput['contracts']> => {
     sources,
     settings: {
       viaIR: true,
-      optimizer: { enabled: true, runs: 10_000 },
+      optimizer: { enabled: true, runs: 1_000 },
       evmVersion: 'osaka',
       metadata: { bytecodeHash: 'none', appendCBOR: false },
       outputSelection: {

@@ -7,12 +7,19 @@
 import { type Abi, concatHex, encodeAbiParameters, encodeFunctionData } from 'viem';
 import { type L1Addresses, l1AddressesOf } from '#bridge/addresses.ts';
 import {
+  pegCouncilAbi,
+  pegCouncilBytecode,
+  pegEscapeAbi,
+  pegEscapeBytecode,
   pegFactoryAbi,
   pegFactoryBytecode,
+  pegTimelockAbi,
+  pegTimelockBytecode,
   pegVaultAbi,
   pegVaultBytecode,
   pegVerifierAbi,
   pegVerifierBytecode,
+  wrappedEtherBytecode,
 } from '#bridge/contracts/artifacts/contracts.ts';
 import { DeploymentError } from '#bridge/deployment/errors.ts';
 import { packRelayerSet, type RelayerSet, relayerSetHash } from '#bridge/encoding/relayerSet.ts';
@@ -27,14 +34,29 @@ export type PegInputs = {
   readonly deployer: Address;
   readonly epochLength: bigint;
   readonly genesisHash: Hash;
+  /** Of block 0, whole seconds. */
+  readonly timestamp: bigint;
   /** Height 0. */
   readonly checkpoint: Checkpoint;
   readonly validators: ValidatorSet;
   readonly relayers: RelayerSet;
   readonly backedWei: bigint;
+  /** The council's keys, strictly ascending. */
+  readonly governors: readonly Address[];
+  /** Who may pause and veto from the beginning; governance appoints others. */
+  readonly sentries: readonly Address[];
+  readonly etherLimit: EtherLimit;
 };
 
-export type PegContractName = 'vault' | 'verifier';
+/** @property capWei may leave at once, and within a day; above it claims are queued. @property mostWei bounds governance */
+export type EtherLimit = { readonly capWei: bigint; readonly mostWei: bigint };
+
+const ETHER_WEI = 10n ** 18n;
+
+/** What every network begins with. */
+export const ETHER_LIMIT: EtherLimit = { capWei: 1_000n * ETHER_WEI, mostWei: 100_000n * ETHER_WEI };
+
+export type PegContractName = 'vault' | 'verifier' | 'council' | 'timelock' | 'escape' | 'weth';
 
 export type PegCreation = {
   readonly name: PegContractName;
@@ -73,29 +95,62 @@ export const createManifest = (inputs: PegInputs): PegManifest => {
       `expected the genesis checkpoint to name validator set ${inputs.validators.hash}, found ${inputs.checkpoint.nextValidatorsHash}: build both from one specification`,
     );
   const vault = withArguments(pegVaultAbi, pegVaultBytecode.creation, [
-    addresses.verifier,
-    inputs.sidechainId,
-    inputs.backedWei,
+    {
+      verifier: addresses.verifier,
+      council: addresses.council,
+      timelock: addresses.timelock,
+      escape: addresses.escape,
+      weth: addresses.weth,
+      sidechainId: inputs.sidechainId,
+      backed: inputs.backedWei,
+      etherCap: inputs.etherLimit.capWei,
+      mostEtherCap: inputs.etherLimit.mostWei,
+      sentries: inputs.sentries,
+    },
   ]);
   const verifier = withArguments(pegVerifierAbi, pegVerifierBytecode.creation, [
     {
       vault: addresses.vault,
+      timelock: addresses.timelock,
       sidechainId: inputs.sidechainId,
       genesisHash: inputs.genesisHash,
+      genesisTimestamp: inputs.timestamp,
       epochLength: inputs.epochLength,
       genesisCheckpoint: inputs.checkpoint,
       validators: bytesToHex(packValidators(inputs.validators.validators)),
       relayers: bytesToHex(packRelayerSet(inputs.relayers)),
     },
   ]);
+  const council = withArguments(pegCouncilAbi, pegCouncilBytecode.creation, [
+    addresses.timelock,
+    addresses.vault,
+    inputs.genesisHash,
+    concatHex(inputs.governors),
+  ]);
+  const timelock = withArguments(pegTimelockAbi, pegTimelockBytecode.creation, [addresses.council]);
+  const exit = withArguments(pegEscapeAbi, pegEscapeBytecode.creation, [
+    addresses.vault,
+    addresses.verifier,
+    inputs.sidechainId,
+  ]);
+  const create = (name: PegContractName, initCode: Hex): PegCreation => ({
+    name,
+    address: addresses[name],
+    initCode,
+    valueWei: name === 'vault' ? inputs.backedWei : 0n,
+  });
   return {
     l1ChainId: inputs.l1ChainId,
     deployer: inputs.deployer,
     addresses,
     factoryInitCode: pegFactoryBytecode.creation,
     creations: [
-      { name: 'vault', address: addresses.vault, initCode: vault, valueWei: inputs.backedWei },
-      { name: 'verifier', address: addresses.verifier, initCode: verifier, valueWei: 0n },
+      create('vault', vault),
+      create('verifier', verifier),
+      create('council', council),
+      create('timelock', timelock),
+      create('escape', exit),
+      create('weth', wrappedEtherBytecode.creation),
     ],
     backedWei: inputs.backedWei,
     validatorsHash: inputs.validators.hash,

@@ -8,7 +8,7 @@
  * replayed. Where a checkpoint has moved it, its call is run on the replayed contracts: signatures that those take are
  * the proof that validators and relayers verified this deployment at its birth. What the deployed contracts say of
  * themselves proves nothing, because their storage is what is in doubt. Both sets of signers that the verifier began
- * with are compared always. A difference is a result, not an exception; a failing endpoint throws what viem throws.
+ * with are compared, the relayers until governance has replaced them. A difference is a result, not an exception; a failing endpoint throws what viem throws.
  */
 import { getAddress, type PublicClient } from 'viem';
 import { pegFactoryAbi, pegVaultAbi, pegVerifierAbi } from '#bridge/contracts/artifacts/contracts.ts';
@@ -19,6 +19,7 @@ import {
   type ReplayedDeposit,
   replayDeployment,
 } from '#bridge/deployment/replay.ts';
+import { GENESIS_RELAYER_EPOCH } from '#bridge/encoding/relayerSet.ts';
 import {
   type Address,
   type Hash,
@@ -123,18 +124,20 @@ const compareCode = async (
   );
 };
 
-/** Code alone does not say whose signatures it takes. */
+/** Code alone does not say whose signatures it takes. Relayers are the genesis' ones until governance replaces them. */
 const compareSigners = async (
   client: PublicClient,
   { addresses, validatorsHash, relayersHash }: PegManifest,
   blockNumber: bigint,
 ): Promise<DeploymentVerdict | null> => {
   const contract = { address: addresses.verifier, abi: pegVerifierAbi, blockNumber } as const;
-  const [validators, relayers] = await Promise.all([
+  const [validators, relayers, epoch] = await Promise.all([
     client.readContract({ ...contract, functionName: 'validatorsHashOf', args: [1n] }),
     client.readContract({ ...contract, functionName: 'relayersHash' }),
+    client.readContract({ ...contract, functionName: 'relayerEpoch' }),
   ]);
-  if (validators === validatorsHash && relayers === relayersHash) return null;
+  const areExpected = relayers === relayersHash || epoch > GENESIS_RELAYER_EPOCH;
+  if (validators === validatorsHash && areExpected) return null;
   return fault(
     'STORAGE_DIFFERS',
     `expected the verifier at ${addresses.verifier} to hold validators ${validatorsHash} and relayers ${relayersHash}, found ${validators} and ${relayers}: another specification was deployed with this deployer`,

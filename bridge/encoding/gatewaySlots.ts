@@ -19,6 +19,8 @@
  *  | 10    | mapping(address => bool): L1 addresses that no withdrawal may name |
  *  | 11    | mapping(token => mapping(account => amount)): parked credits, token zero is ETH |
  *  | 12–43 | bytes32[32] branch of the outbox tree |
+ *  | 44    | mapping(account => L1 address): where the escape pays what a contract owns |
+ *  | 45    | mapping(L1 token => clone) |
  */
 import { EMPTY_OUTBOX_ROOT } from '#bridge/encoding/outboxTree.ts';
 import { GENESIS_RELAYER_EPOCH, type RelayerSet, relayerSetHash } from '#bridge/encoding/relayerSet.ts';
@@ -49,6 +51,8 @@ export const GATEWAY_SLOTS = {
   refusedRecipient: 10n,
   parked: 11n,
   branch: 12n,
+  exitRecipient: 44n,
+  wrapped: 45n,
 } as const;
 
 /** What a block's checkpoint and the node's own checks need of the gateway. */
@@ -107,6 +111,13 @@ export const parkedSlot = (account: Address): Hash =>
     addressToWord(account),
     wordToUint(mappingSlot(addressToWord(ZERO_ADDRESS), GATEWAY_SLOTS.parked)),
   );
+
+/** The word that says where a contract's assets go if the sidechain dies. */
+export const exitRecipientSlot = (account: Address): Hash =>
+  mappingSlot(addressToWord(account), GATEWAY_SLOTS.exitRecipient);
+
+/** The word that holds a listed token's clone. @param token its L1 address */
+export const wrappedSlot = (token: Address): Hash => mappingSlot(addressToWord(token), GATEWAY_SLOTS.wrapped);
 
 export type GatewayGenesis = {
   readonly l1ChainId: bigint;

@@ -14,8 +14,11 @@ import {
   ZERO_HASH,
 } from '#consensus/primitives.ts';
 
-/** Kinds 1 (ERC-20), 2 (LIST) and 3 (RELAYER_SET) have their place; this version's contracts make and take only 0. */
-export const LEAF_KIND = { native: 0 } as const;
+/** The last two move nothing and travel with the deposits alone; their dataHash is the keccak of what they tell. */
+export const LEAF_KIND = { native: 0, erc20: 1, list: 2, relayerSet: 3 } as const;
+
+/** Whether a leaf travels with the preimage of its dataHash. */
+export const hasData = ({ kind }: Pick<Leaf, 'kind'>): boolean => kind >= LEAF_KIND.list;
 export const LEAF_VERSION = 1;
 
 export type Leaf = {

@@ -17,6 +17,8 @@ export type FoldedDeposit = {
   readonly hash: Hash;
   /** Ether in this deposit; 0 for other kinds. */
   readonly nativeWei: bigint;
+  /** Whether it moves nothing and tells something: a listing, a relayer set. Few. */
+  readonly hasData?: boolean;
   readonly blockNumber: bigint;
 };
 
@@ -24,6 +26,8 @@ export class DepositChain {
   #entries = new Uint8Array(64 * ENTRY_BYTES);
   #stagedCount = 0;
   #verifiedCount = 0;
+  /** Nonces of leaves with data, ascending. */
+  readonly #dataLeaves: number[] = [];
 
   get verifiedCount(): bigint {
     return BigInt(this.#verifiedCount);
@@ -38,7 +42,7 @@ export class DepositChain {
   }
 
   /** Adds one that is not verified yet. */
-  stage({ hash, nativeWei, blockNumber }: FoldedDeposit): void {
+  stage({ hash, nativeWei, hasData = false, blockNumber }: FoldedDeposit): void {
     const at = this.#stagedCount * ENTRY_BYTES;
     if (at + ENTRY_BYTES > this.#entries.length) {
       const grown = new Uint8Array(2 * this.#entries.length);
@@ -49,6 +53,7 @@ export class DepositChain {
     this.#entries.set(hexToBytes(hash), at);
     this.#entries.set(toBigEndian(weiSoFar, WEI_BYTES), at + HASH_BYTES);
     this.#entries.set(toBigEndian(blockNumber, BLOCK_BYTES), at + HASH_BYTES + WEI_BYTES);
+    if (hasData) this.#dataLeaves.push(this.#stagedCount);
     this.#stagedCount++;
   }
 
@@ -60,6 +65,7 @@ export class DepositChain {
   /** The vault disagreed: forget what was staged. */
   dropStaged(): void {
     this.#stagedCount = this.#verifiedCount;
+    while ((this.#dataLeaves.at(-1) ?? -1) >= this.#stagedCount) this.#dataLeaves.pop();
   }
 
   /** Null above the verified count. */
@@ -77,6 +83,12 @@ export class DepositChain {
     if (!this.#isShown(nonce + 1n)) return null;
     const at = Number(nonce) * ENTRY_BYTES + HASH_BYTES + WEI_BYTES;
     return bigEndian(this.#entries.subarray(at, at + BLOCK_BYTES));
+  }
+
+  /** The first verified leaf with data at or above `nonce`; null without one. */
+  dataLeafFrom(nonce: bigint): bigint | null {
+    const found = this.#dataLeaves.find((leaf) => BigInt(leaf) >= nonce && leaf < this.#verifiedCount);
+    return found === undefined ? null : BigInt(found);
   }
 
   #isShown(count: bigint): boolean {

@@ -1,5 +1,5 @@
 /**
- * The two events of the peg that a node reads from the L1, as an endpoint tells them.
+ * The events of the peg that a node reads from the L1, as an endpoint tells them.
  *
  * Owns fetching and decoding. Does not trust: leaf and chain hash in the event are ignored, the leaf's fields are
  * taken and hashed here; watcher.ts compares the outcome with the contracts.
@@ -10,12 +10,18 @@ import { pegVaultAbi, pegVerifierAbi } from '#bridge/contracts/artifacts/contrac
 import type { Leaf } from '#bridge/encoding/leaf.ts';
 import type { L1Endpoint } from '#bridge/l1/endpoint.ts';
 import type { AcceptedCheckpoint } from '#bridge/l1/view.ts';
-import { parseAddress, parseHash } from '#consensus/primitives.ts';
+import { type Hex, parseAddress, parseHash } from '#consensus/primitives.ts';
 
 export const DEPOSITED_EVENT = getAbiItem({ abi: pegVaultAbi, name: 'Deposited' });
+export const DEPOSIT_DATA_EVENT = getAbiItem({ abi: pegVaultAbi, name: 'DepositData' });
 export const CHECKPOINT_ACCEPTED_EVENT = getAbiItem({ abi: pegVerifierAbi, name: 'CheckpointAccepted' });
 
-export type DepositLog = { readonly leaf: Leaf; readonly blockNumber: bigint };
+export type DepositLog = {
+  readonly leaf: Leaf;
+  /** What the leaf's dataHash stands for, as the event says; not compared here. Null for transfers. */
+  readonly data: Hex | null;
+  readonly blockNumber: bigint;
+};
 
 export type PegLogs = {
   readonly deposits: readonly DepositLog[];
@@ -31,12 +37,13 @@ export const readPegLogs = async (
 ): Promise<PegLogs> => {
   const logs = await endpoint.client.getLogs({
     address: [getAddress(addresses.vault), getAddress(addresses.verifier)],
-    events: [DEPOSITED_EVENT, CHECKPOINT_ACCEPTED_EVENT],
+    events: [DEPOSITED_EVENT, DEPOSIT_DATA_EVENT, CHECKPOINT_ACCEPTED_EVENT],
     fromBlock,
     toBlock,
     strict: true,
   });
   const deposits: DepositLog[] = [];
+  const dataOf = new Map<bigint, Hex>();
   const accepted: AcceptedCheckpoint[] = [];
   for (const log of logs) {
     const { blockNumber } = log;
@@ -46,6 +53,7 @@ export const readPegLogs = async (
     if (log.eventName === 'Deposited' && address === addresses.vault)
       deposits.push({
         blockNumber,
+        data: null,
         leaf: {
           kind: log.args.kind,
           nonce: log.args.nonce,
@@ -57,6 +65,8 @@ export const readPegLogs = async (
           dataHash: parseHash(log.args.dataHash),
         },
       });
+    else if (log.eventName === 'DepositData' && address === addresses.vault)
+      dataOf.set(log.args.nonce, log.args.data as Hex);
     else if (log.eventName === 'CheckpointAccepted' && address === addresses.verifier)
       accepted.push({
         height: log.args.height,
@@ -64,5 +74,8 @@ export const readPegLogs = async (
         l1BlockNumber: blockNumber,
       });
   }
-  return { deposits, accepted };
+  return {
+    deposits: deposits.map((deposit) => ({ ...deposit, data: dataOf.get(deposit.leaf.nonce) ?? null })),
+    accepted,
+  };
 };

@@ -14,7 +14,14 @@
 import type { L1Addresses } from '#bridge/addresses.ts';
 import { PEG_GATEWAY } from '#bridge/addresses.ts';
 import type { DeploymentFault, DeploymentVerdict } from '#bridge/deployment/verifyDeployment.ts';
-import { foldDeposit, LEAF_KIND, type Leaf, type LeafContext, leafHash } from '#bridge/encoding/leaf.ts';
+import {
+  foldDeposit,
+  hasData,
+  LEAF_KIND,
+  type Leaf,
+  type LeafContext,
+  leafHash,
+} from '#bridge/encoding/leaf.ts';
 import { agreeOnFinalized } from '#bridge/l1/agreement.ts';
 import { createBackOff } from '#bridge/l1/backOff.ts';
 import { DepositChain } from '#bridge/l1/depositChain.ts';
@@ -30,7 +37,8 @@ import { type PegLogs, readPegLogs } from '#bridge/l1/pegLogs.ts';
 import { type Clock, describeFault, type Logger } from '#bridge/l1/ports.ts';
 import { createMemoryL1Store, type L1Store } from '#bridge/l1/store.ts';
 import type { AcceptedCheckpoint, FinalizedL1, L1Status, L1View } from '#bridge/l1/view.ts';
-import type { Hash } from '#consensus/primitives.ts';
+import { keccak256Hex } from '#consensus/crypto/keccak.ts';
+import { type Hash, type Hex, hexToBytes } from '#consensus/primitives.ts';
 
 export type L1WatcherOptions = {
   readonly urls: readonly string[];
@@ -60,12 +68,17 @@ export interface L1Watcher extends L1View {
   acceptedAbove(height: bigint): readonly AcceptedCheckpoint[];
   /** Sum of ether in the first `count` deposits; null when the finalised view does not reach so far. */
   depositedWeiAt(count: bigint): bigint | null;
+  /** Nonce of the first leaf with data at or above this nonce in the finalised view; null without one. */
+  dataLeafFrom(nonce: bigint): bigint | null;
   /**
-   * Leaves `first` to `first + count − 1`, read again and checked against the own fold.
+   * Deposits `first` to `first + count − 1` with their data, read again and checked against the own fold.
    * @throws L1WatcherError NOT_COVERED, LOGS_MISMATCH; or what the endpoint throws
    */
-  readDeposits(first: bigint, count: bigint): Promise<readonly Leaf[]>;
+  readDeposits(first: bigint, count: bigint): Promise<readonly ReadDeposit[]>;
 }
+
+/** @property data the preimage of the leaf's dataHash; null for a transfer */
+export type ReadDeposit = { readonly leaf: Leaf; readonly data: Hex | null };
 
 export class L1WatcherError extends Error {
   override readonly name = 'L1WatcherError';
@@ -84,6 +97,10 @@ const WRONG_CONTRACTS: ReadonlySet<DeploymentFault> = new Set([
   'STORAGE_DIFFERS',
   'BACKING_MISSING',
 ]);
+
+/** A leaf with data comes with exactly what its dataHash stands for. */
+const isWhole = ({ leaf, data }: ReadDeposit): boolean =>
+  hasData(leaf) ? data !== null && keccak256Hex(hexToBytes(data)) === leaf.dataHash : data === null;
 
 /** What a look found that is not a fault of the transport. */
 class Alarm extends Error {}
@@ -185,6 +202,7 @@ export const createL1Watcher = (options: L1WatcherOptions): L1Watcher => {
       chain.stage({
         hash: foldDeposit(chain.stagedHash, leafHash(leafContext, leaf)),
         nativeWei: leaf.kind === LEAF_KIND.native ? leaf.amount : 0n,
+        hasData: hasData(leaf),
         blockNumber,
       });
     }
@@ -340,6 +358,7 @@ export const createL1Watcher = (options: L1WatcherOptions): L1Watcher => {
     status: () => status,
     finalized: () => finalized,
     depositHashAt: (count) => (finalized === null ? null : chain.hashAt(count)),
+    dataLeafFrom: (nonce) => (finalized === null ? null : chain.dataLeafFrom(nonce)),
     depositedWeiAt: (count) => (finalized === null ? null : chain.weiAt(count)),
     heldForMs: (count) => {
       const step = coveredSince.find((covered) => covered.count >= count);
@@ -357,26 +376,27 @@ export const createL1Watcher = (options: L1WatcherOptions): L1Watcher => {
           'NOT_COVERED',
           `expected deposits ${first} to ${last} in the finalised view, which has ${chain.verifiedCount}: wait for finality`,
         );
-      const leaves: Leaf[] = [];
+      const read: ReadDeposit[] = [];
       const endpoint = endpoints[reader % endpoints.length]!;
       const ranges = readLogRanges(
         { fromBlock, toBlock, maxBlocks },
         async (from, to) => (await readPegLogs(endpoint, addresses, from, to)).deposits,
       );
       for await (const { logs } of ranges)
-        leaves.push(...logs.map(({ leaf }) => leaf).filter(({ nonce }) => nonce >= first && nonce <= last));
-      const folded = leaves.reduce(
-        (hash, leaf) => foldDeposit(hash, leafHash(leafContext, leaf)),
+        for (const { leaf, data } of logs)
+          if (leaf.nonce >= first && leaf.nonce <= last) read.push({ leaf, data });
+      const folded = read.reduce(
+        (hash, { leaf }) => foldDeposit(hash, leafHash(leafContext, leaf)),
         chain.hashAt(first)!,
       );
-      if (folded !== chain.hashAt(last + 1n)) {
+      if (folded !== chain.hashAt(last + 1n) || !read.every(isWhole)) {
         reader++;
         throw new L1WatcherError(
           'LOGS_MISMATCH',
           `deposits ${first} to ${last} read from ${endpointName(endpoint.url)} do not fold to the verified chain: an endpoint hides or invents logs`,
         );
       }
-      return leaves;
+      return read;
     },
     onChange: (listener) => {
       listeners.add(listener);

@@ -12,7 +12,7 @@ import {
   depositMessage,
 } from '#bridge/relayer/attestations.ts';
 import type { Halt } from '#bridge/relayer/halt.ts';
-import { maxDepositsPerImport } from '#bridge/relayer/importBatch.ts';
+import { importReach, maxDepositsPerImport } from '#bridge/relayer/importBatch.ts';
 import type { OwnChain } from '#bridge/relayer/ports.ts';
 import type { RelayerLog } from '#bridge/relayer/records.ts';
 import { gatewayAtHead } from '#bridge/relayer/sidechainView.ts';
@@ -20,7 +20,7 @@ import type { Signer } from '#consensus/signer.ts';
 
 export type DepositAttesterModules = {
   readonly chain: OwnChain;
-  readonly l1: Pick<L1Watcher, 'status' | 'finalized' | 'depositHashAt'>;
+  readonly l1: Pick<L1Watcher, 'status' | 'finalized' | 'depositHashAt' | 'dataLeafFrom'>;
   readonly pool: AttestationPool;
   readonly log: RelayerLog;
   readonly signer: Signer;
@@ -77,7 +77,7 @@ export const createDepositAttester = (
       if (importedCount > log.memory.imported) await log.record({ t: 'imported', n: String(importedCount) });
       const covered = l1.finalized()?.depositCount ?? 0n;
       if (covered <= importedCount) return;
-      const reach = importedCount + batch;
+      const reach = importReach(importedCount, batch, l1.dataLeafFrom(importedCount));
       await signOnce(covered < reach ? covered : reach, relayerEpoch);
       for (const { key, value, signatures } of pool.all())
         if (!signatures.has(signer.address) && key <= reach && l1.depositHashAt(key) === value)

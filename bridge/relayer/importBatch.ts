@@ -34,6 +34,17 @@ export const maxDepositsPerImport = (importGas: bigint, relayers: number): bigin
   return fits < 1n ? 1n : fits > MAX_IMPORT_DEPOSITS ? MAX_IMPORT_DEPOSITS : fits;
 };
 
+/**
+ * The count that one import can reach. A leaf with data makes a clone or installs relayers and costs more than a
+ * credit, so it travels alone.
+ * @param dataLeaf nonce of the first leaf with data that is not imported yet, or null
+ */
+export const importReach = (importedCount: bigint, batch: bigint, dataLeaf: bigint | null): bigint => {
+  const reach = importedCount + batch;
+  if (dataLeaf === null || dataLeaf >= reach) return reach;
+  return dataLeaf === importedCount ? importedCount + 1n : dataLeaf;
+};
+
 export const importGasLimit = (deposits: bigint, importGas: bigint, relayers: number): bigint => {
   const wanted = baseGas(relayers) + DEPOSIT_GAS * deposits;
   const cap = importGasCap(importGas);

@@ -13,7 +13,12 @@ import type { Clock, Logger } from '#bridge/l1/ports.ts';
 import type { L1Watcher } from '#bridge/l1/watcher.ts';
 import type { AttestationPool, Attested } from '#bridge/relayer/attestations.ts';
 import type { Halt } from '#bridge/relayer/halt.ts';
-import { importGasCap, importGasLimit, maxDepositsPerImport } from '#bridge/relayer/importBatch.ts';
+import {
+  importGasCap,
+  importGasLimit,
+  importReach,
+  maxDepositsPerImport,
+} from '#bridge/relayer/importBatch.ts';
 import type { OwnChain } from '#bridge/relayer/ports.ts';
 import type { RelayerLog } from '#bridge/relayer/records.ts';
 import { gatewayAtHead } from '#bridge/relayer/sidechainView.ts';
@@ -31,7 +36,7 @@ export type ImportSubmitterOptions = {
 
 export type ImportSubmitterModules = {
   readonly chain: OwnChain;
-  readonly l1: Pick<L1Watcher, 'depositHashAt' | 'readDeposits'>;
+  readonly l1: Pick<L1Watcher, 'depositHashAt' | 'dataLeafFrom' | 'readDeposits'>;
   readonly pool: AttestationPool;
   readonly log: RelayerLog;
   readonly account: LocalAccount;
@@ -67,24 +72,27 @@ export const createImportSubmitter = (
       .filter(
         (attested) =>
           attested.key > importedCount &&
-          attested.key <= importedCount + batch &&
+          attested.key <= importReach(importedCount, batch, l1.dataLeafFrom(importedCount)) &&
           attested.value === l1.depositHashAt(attested.key) &&
           pool.isQuorate(attested),
       )
       .at(-1) ?? null;
 
   const build = async (first: bigint, attested: Attested, nonce: bigint) => {
-    const leaves = await l1.readDeposits(first, attested.key - first);
+    const deposits = await l1.readDeposits(first, attested.key - first);
     const { bitmap, signatures } = pool.collect(attested);
     const data = encodeFunctionData({
       abi: pegGatewayAbi,
       functionName: 'importDeposits',
       args: [
         first,
-        leaves.map(({ nonce: _, ...deposit }) => deposit),
-        bytesToHex(packRelayerSet(options.relayers)),
-        bitmap,
-        signatures,
+        deposits.map(({ leaf: { nonce: _, ...deposit } }) => deposit),
+        {
+          relayers: bytesToHex(packRelayerSet(options.relayers)),
+          bitmap,
+          signatures,
+          data: deposits.flatMap(({ data }) => data ?? []),
+        },
       ],
     });
     const raw = await account.signTransaction({

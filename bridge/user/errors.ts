@@ -7,6 +7,10 @@ export type CrossingErrorCode =
   | 'NOT_A_CROSSING'
   | 'SEVERAL_WITHDRAWALS'
   | 'ROOT_MISMATCH'
+  /** Above the limit: the vault pays it a day later. */
+  | 'QUEUED'
+  | 'PAUSED'
+  | 'VETOED'
   | 'TIMED_OUT'
   | 'WRONG_CHAIN';
 

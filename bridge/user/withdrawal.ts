@@ -244,10 +244,51 @@ export const findClaimed = async (peg: Peg, index: bigint): Promise<Claimed | nu
   };
 };
 
+/** The vault's enum, by its numbers. */
+const OUTLOOKS = ['pays', 'queues', 'queued', 'vetoed', 'paused', 'claimed'] as const;
+
+/** @property until when that ends, seconds; 0n where there is nothing to wait for */
+export type ClaimOutlook = { readonly outlook: (typeof OUTLOOKS)[number]; readonly until: bigint };
+
+/** What claiming this leaf would do now, its proof being good. */
+export const previewClaim = async (peg: Peg, leaf: Leaf): Promise<ClaimOutlook> => {
+  const [outlook, until] = await peg.l1.readContract({
+    ...peg.vault,
+    functionName: 'previewClaim',
+    args: [leaf],
+  });
+  return { outlook: OUTLOOKS[outlook]!, until };
+};
+
+const requireNotHeld = ({ outlook, until: seconds }: ClaimOutlook): void => {
+  const time = new Date(Number(seconds) * 1_000).toISOString();
+  if (outlook === 'queued')
+    throw new CrossingError(
+      'QUEUED',
+      `expected a withdrawal within the limit, found one above it: it waits in the vault's queue; claim again after ${time}`,
+    );
+  if (outlook === 'paused')
+    throw new CrossingError(
+      'PAUSED',
+      `expected an open vault, found it paused by a sentry: claim again after ${time}`,
+    );
+  if (outlook === 'vetoed')
+    throw new CrossingError(
+      'VETOED',
+      seconds === UPHELD
+        ? 'expected a withdrawal that nobody stopped, found its veto upheld by the council: ask the network’s governors'
+        : `expected a withdrawal that nobody stopped, found a sentry's veto: it lapses at ${time} unless the council upholds it`,
+    );
+};
+
+/** A veto without an end. */
+const UPHELD = (1n << 64n) - 1n;
+
 /**
  * Claims on the L1. Anyone may; the leaf's recipient is paid. A withdrawal that is claimed already, by whomever,
  * is a success: the answer is that claim.
- * @throws CrossingError REFUSED, REVERTED, TIMED_OUT; what the L1 refuses
+ * @throws CrossingError QUEUED above the limit: it has its place in the queue now; PAUSED, VETOED; REFUSED, REVERTED,
+ * TIMED_OUT; what the L1 refuses
  */
 export const claim = async (
   peg: Peg,
@@ -260,12 +301,19 @@ export const claim = async (
   const { leaf, index, proof, outboxRoot } = request.claim;
   const already = await findClaimed(peg, index);
   if (already !== null) return already;
+  requireNotHeld(await previewClaim(peg, leaf));
+  const [queuedAt] = await peg.l1.readContract({
+    ...peg.vault,
+    functionName: 'holdOf',
+    args: [leafHash(withdrawalContext(peg), leaf)],
+  });
   try {
     await sendOnce(
       peg.l1,
       request.account,
       request.record,
-      'claim',
+      // The first may queue it; then there is a second.
+      queuedAt === 0n ? 'claim' : 'claimQueued',
       {
         to: peg.vault.address,
         value: 0n,
@@ -283,7 +331,10 @@ export const claim = async (
     if (others !== null) return others;
     throw fault;
   }
-  return until('the claim in the vault', peg.pollMs, request, () => findClaimed(peg, index));
+  return until('the claim in the vault', peg.pollMs, request, async () => {
+    requireNotHeld(await previewClaim(peg, leaf));
+    return findClaimed(peg, index);
+  });
 };
 
 /** viem's type for bytes32[32]. */

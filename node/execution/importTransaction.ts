@@ -8,7 +8,7 @@ import { keccak256 } from '#consensus/crypto/keccak.ts';
 import { type Address, bytesToHex, type Hex } from '#consensus/primitives.ts';
 
 export const IMPORT_DEPOSITS_SIGNATURE =
-  'importDeposits(uint64,(uint8,address,address,address,uint256,uint256,bytes32)[],bytes,uint256,bytes)';
+  'importDeposits(uint64,(uint8,address,address,address,uint256,uint256,bytes32)[],(bytes,uint256,bytes,bytes[]))';
 
 const SELECTOR = keccak256(new TextEncoder().encode(IMPORT_DEPOSITS_SIGNATURE)).subarray(0, 4);
 export const IMPORT_DEPOSITS_SELECTOR: Hex = bytesToHex(SELECTOR);

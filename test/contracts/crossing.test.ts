@@ -101,9 +101,7 @@ const importDeposits = async (leaves: readonly Leaf[]) => {
     args: [
       leaves[0]!.nonce,
       leaves.map(({ nonce: _, ...rest }) => rest),
-      packedRelayers(peg.inputs.relayers),
-      bitmap,
-      signatures,
+      { relayers: packedRelayers(peg.inputs.relayers), bitmap, signatures, data: [] },
     ],
   });
 };

@@ -75,6 +75,7 @@ describe('deploying', () => {
     expect(await verify(peg)).toMatchObject({ ok: true, deploymentBlock });
     expect(await verify(peg, 'joining')).toMatchObject({ ok: true });
     const receipt = await chain.client.getTransactionReceipt({ hash: transactions.deployAll! });
+    console.info(`deployAll ${receipt.gasUsed}`);
     expect(receipt.gasUsed).toBeLessThan(16_777_216n);
   });
 
@@ -243,7 +244,7 @@ describe('verification', () => {
     await deployOn(chain, peg);
     await chain.client.setStorageAt({
       address: peg.manifest.addresses.verifier,
-      index: 2,
+      index: 3,
       value: `0x${'11'.repeat(32)}`,
     });
     await chain.client.mine({ blocks: 3 });
@@ -262,7 +263,7 @@ describe('verification', () => {
       to: peg.manifest.addresses.factory,
       data: encodeDeployAll(peg.manifest),
       value: peg.inputs.backedWei,
-      gas: 10_000_000n,
+      gas: 16_000_000n,
       maxFeePerGas: parseEther('100', 'gwei'),
       maxPriorityFeePerGas: parseEther('50', 'gwei'),
     });

@@ -168,7 +168,11 @@ test('imports and burns stay within their limits', async () => {
         address: PEG_GATEWAY,
         abi: pegGatewayAbi,
         functionName: 'importDeposits',
-        args: [first, deposits, packedRelayers(peg.inputs.relayers), bitmap, signatures],
+        args: [
+          first,
+          deposits,
+          { relayers: packedRelayers(peg.inputs.relayers), bitmap, signatures, data: [] },
+        ],
       });
       return gasUsed;
     };

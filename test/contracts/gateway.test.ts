@@ -100,7 +100,7 @@ type ImportArguments = ContractFunctionArgs<typeof pegGatewayAbi, 'nonpayable', 
 
 const importArguments = (
   leaves: readonly Leaf[],
-  options: { before?: Hash; signers?: Peg['relayers']; hash?: Hash } = {},
+  options: { before?: Hash; signers?: Peg['relayers']; hash?: Hash; data?: readonly Hex[] } = {},
 ): ImportArguments => {
   const first = leaves[0]?.nonce ?? 0n;
   const hash = options.hash ?? fold(leaves, options.before);
@@ -111,7 +111,11 @@ const importArguments = (
     hash,
   );
   const deposits = leaves.map(({ nonce: _, ...deposit }) => deposit);
-  return [first, deposits, packedRelayers(peg.inputs.relayers), bitmap, signatures];
+  return [
+    first,
+    deposits,
+    { relayers: packedRelayers(peg.inputs.relayers), bitmap, signatures, data: options.data ?? [] },
+  ];
 };
 const importCall = (args: ImportArguments) => ({
   address: PEG_GATEWAY,
@@ -212,7 +216,7 @@ describe('an import', () => {
         peg.relayers.map(({ address }) => address),
         new Map(peg.relayers.map(({ address, sign }) => [address, sign(digest)])),
       );
-      return [args[0], args[1], args[2], args[3], signatures];
+      return [args[0], args[1], { ...args[2], signatures }];
     };
     expect(await refusal(signed({}, {}))).toBe('no revert');
     for (const changed of [
@@ -230,28 +234,36 @@ describe('an import', () => {
       peg.relayers.map(({ address }) => address),
       new Map(peg.relayers.map(({ address, sign }) => [address, sign(anchor)])),
     );
-    expect(await refusal([args[0], args[1], args[2], args[3], anchors.signatures])).toBe('WrongSigner');
+    expect(await refusal([args[0], args[1], { ...args[2], signatures: anchors.signatures }])).toBe(
+      'WrongSigner',
+    );
   });
 
   test('with another relayer set, a bit too many, or spare bytes is refused', async () => {
-    const [first, deposits, relayers, bitmap, signatures] = importArguments([depositOf(0, one)]);
-    expect(await refusal([first, deposits, `0x01${relayers.slice(4)}`, bitmap, signatures])).toBe(
-      'WrongRelayers',
-    );
-    expect(await refusal([first, deposits, relayers, bitmap | 8n, signatures])).toBe('BitmapTooWide');
-    expect(await refusal([first, deposits, relayers, bitmap, `${signatures}00`])).toBe('BadSignaturesLength');
+    const [first, deposits, word] = importArguments([depositOf(0, one)]);
+    const changed = (change: Partial<typeof word>) => refusal([first, deposits, { ...word, ...change }]);
+    expect(await changed({ relayers: `0x01${word.relayers.slice(4)}` })).toBe('WrongRelayers');
+    expect(await changed({ bitmap: word.bitmap | 8n })).toBe('BitmapTooWide');
+    expect(await changed({ signatures: `${word.signatures}00` })).toBe('BadSignaturesLength');
+    expect(await changed({ data: ['0x'] })).toBe('WrongData');
   });
 
   test('of a deposit other than the attested one is refused', async () => {
-    const [first, deposits, relayers, bitmap, signatures] = importArguments([depositOf(0, one)]);
+    const [first, deposits, word] = importArguments([depositOf(0, one)]);
     for (const change of [{ amount: 2n * ETHER }, { recipient: two }, { sender: two }])
-      expect(await refusal([first, [{ ...deposits[0]!, ...change }], relayers, bitmap, signatures])).toBe(
-        'WrongSigner',
-      );
+      expect(await refusal([first, [{ ...deposits[0]!, ...change }], word])).toBe('WrongSigner');
   });
 
   test('of a kind that the vault never makes is refused', async () => {
-    for (const change of [{ kind: 1 }, { kind: 3 }, { token: one }, { fee: 1n }, { dataHash: hashOf('x') }])
+    for (const change of [
+      { kind: 1 },
+      { kind: 2 },
+      { kind: 3, token: one },
+      { kind: 4 },
+      { token: one },
+      { fee: 1n },
+      { dataHash: hashOf('x') },
+    ])
       expect(await refusal(importArguments([{ ...depositOf(0, one), ...change }]))).toBe(
         'UnsupportedDeposit',
       );

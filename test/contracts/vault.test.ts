@@ -1,6 +1,6 @@
 import { encodeFunctionData, type Hex, parseEventLogs } from 'viem';
 import { PEG_GATEWAY } from '#bridge/addresses.ts';
-import { pegVaultAbi } from '#bridge/contracts/artifacts/contracts.ts';
+import { pegVaultAbi, wrappedEtherAbi } from '#bridge/contracts/artifacts/contracts.ts';
 import {
   EMPTY_DEPOSIT_HASH,
   foldDeposit,
@@ -143,8 +143,8 @@ describe('a deposit', () => {
     expect(await of(minimum)).toBe('no revert');
     await expect(chain.client.call({ account: alice.address, to: vault, value: ETHER })).rejects.toThrow();
     await chain.fund(alice.address, 1n << 130n);
-    expect(await of((1n << 128n) - 1n)).toBe('no revert');
-    expect(await of(1n << 128n)).toBe('AmountOutOfRange');
+    expect(await of((1n << 128n) - 1n - BACKED)).toBe('no revert');
+    expect(await of((1n << 128n) - BACKED)).toBe('AmountOutOfRange');
   });
 
   test('is locked, numbered, and folded into the hash chain as our own encoding folds it', async () => {
@@ -328,7 +328,7 @@ describe('a claim', () => {
     expect(await locked()).toBe(BACKED - ETHER);
   });
 
-  test('for a recipient that refuses, burns its gas or reverts with a bomb stays open', async () => {
+  test('for a recipient that refuses, burns its gas or reverts with a bomb pays wrapped ether', async () => {
     const faults: readonly Hex[] = [REJECTOR, GAS_BURNER, REVERT_BOMB];
     const recipients: Address[] = [];
     for (const runtime of faults)
@@ -337,11 +337,22 @@ describe('a claim', () => {
       nativeLeaf(BigInt(index), bob.address, recipient, ETHER),
     );
     const hashes = await anchor(leaves);
+    const { weth } = peg.manifest.addresses;
+    const wrapped = (address: Address) =>
+      chain.client.readContract({
+        address: weth,
+        abi: wrappedEtherAbi,
+        functionName: 'balanceOf',
+        args: [address],
+      });
     for (const leaf of leaves) {
-      expect(await refusal(claimArguments(leaf, hashes))).toBe('PayoutFailed');
-      expect(await isClaimed(leaf.nonce)).toBe(false);
+      const { gasUsed } = await chain.send(bob, claimCall(claimArguments(leaf, hashes)));
+      expect(await isClaimed(leaf.nonce)).toBe(true);
+      expect([await balance(leaf.recipient), await wrapped(leaf.recipient)]).toEqual([0n, ETHER]);
+      expect(gasUsed).toBeLessThan(280_000n);
     }
-    expect(await locked()).toBe(BACKED);
+    expect(await locked()).toBe(BACKED - 3n * ETHER);
+    expect(await balance(weth)).toBe(3n * ETHER);
   });
 
   test('for a recipient that returns a bomb pays, and its bytes are never copied', async () => {

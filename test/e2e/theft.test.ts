@@ -81,9 +81,12 @@ describe('one lock stolen', () => {
       args: [
         count,
         [deposit],
-        bytesToHex(packRelayerSet({ threshold: spec.relayerThreshold, addresses: set })),
-        bitmap,
-        signatures,
+        {
+          relayers: bytesToHex(packRelayerSet({ threshold: spec.relayerThreshold, addresses: set })),
+          bitmap,
+          signatures,
+          data: [],
+        },
       ],
     });
     // With the real signatures it would succeed: nothing but the validators' own view of the L1 stands in the way.

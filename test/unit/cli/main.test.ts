@@ -112,7 +112,7 @@ describe('genesis', () => {
     const { genesisHash } = JSON.parse(built.stdout);
     expect((await run('genesis', 'build', '--spec', spec, '--out', out)).code).toBe(3);
     const inspected = await run('genesis', 'inspect', out, '--json');
-    expect(JSON.parse(inspected.stdout)).toMatchObject({ genesisHash, format: 'causeway-genesis-2' });
+    expect(JSON.parse(inspected.stdout)).toMatchObject({ genesisHash, format: 'causeway-genesis-3' });
   });
 
   test('an edited file is a verification failure that names what differs', async () => {

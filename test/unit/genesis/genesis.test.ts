@@ -45,10 +45,10 @@ test('the same inputs give the same hashes on any machine', () => {
     genesisHash: genesis.genesisHash,
     valueId: genesis.valueId,
   }).toEqual({
-    genesisHash: '0x1d6399586666545e076b5853678a6801dd726ff30e55d5d22ae55d6a5d85755e',
+    genesisHash: '0xda1dd77efc76c80f6db5cbc90ca51a6e0ffba43da5a03413c077a9e1c8966de0',
     specHash: '0x609c801d985ca02be111796d059432cae288b0e350be085334dd1b4be253200e',
-    stateRoot: '0x50b254e02b8a979ebb012c10b8b606e590290cc9f078d004c3d18c088dea2628',
-    valueId: '0xb831364682f0b68435f497ed6329fd53b33128b6f1066f81ffb7c4351136cd97',
+    stateRoot: '0x283ee19527bc6f01114de4b1645d5f4fc991aa3e14c1361e0b72b91aa77cd5b0',
+    valueId: '0x46e2d61fed7a8c0afdda449b28651dff2c4684a4374a831e411a8dd9f655db29',
   });
 });
 

@@ -42,6 +42,8 @@ test('the compiler puts every variable where the node reads it', () => {
     ['refused', Number(GATEWAY_SLOTS.refusedRecipient), 0],
     ['parked', Number(GATEWAY_SLOTS.parked), 0],
     ['branch', Number(GATEWAY_SLOTS.branch), 0],
+    ['exitRecipient', Number(GATEWAY_SLOTS.exitRecipient), 0],
+    ['wrappedOf', Number(GATEWAY_SLOTS.wrapped), 0],
   ]);
 });
 

@@ -324,8 +324,8 @@ test('reads leaves again on demand and refuses ones that do not fold to what it 
   const watcher = watch();
   await watcher.poll();
   const count = watcher.finalized()!.depositCount;
-  const leaves = await watcher.readDeposits(1n, 3n);
-  expect(leaves.map(({ nonce }) => nonce)).toEqual([1n, 2n, 3n]);
+  const deposits = await watcher.readDeposits(1n, 3n);
+  expect(deposits.map(({ leaf }) => leaf.nonce)).toEqual([1n, 2n, 3n]);
   await expect(watcher.readDeposits(count, 1n)).rejects.toMatchObject({ code: 'NOT_COVERED' });
   proxy.lie = { result: ({ method }, honest) => (method === 'eth_getLogs' ? [] : honest) };
   await expect(watcher.readDeposits(1n, 3n)).rejects.toMatchObject({ code: 'LOGS_MISMATCH' });

@@ -43,6 +43,8 @@ export const createFakeGenesis = (): Genesis => ({
     verifier: ZERO_ADDRESS,
     council: ZERO_ADDRESS,
     timelock: ZERO_ADDRESS,
+    escape: ZERO_ADDRESS,
+    weth: ZERO_ADDRESS,
   },
   accounts: [],
   stateRoot: ZERO_HASH,
