@@ -58,6 +58,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   EPERM: EXIT.denied,
   WRONG_PASSPHRASE: EXIT.denied,
   WRONG_WORDS: EXIT.denied,
+  BAD_SHARE: EXIT.verification,
   BAD_PLAN: EXIT.config,
   NOT_PERMITTED: EXIT.denied,
   REFUSED: EXIT.denied,

@@ -27,8 +27,11 @@ import { guardImport } from '#cli/commands/guardImport.ts';
 import { guardInspect } from '#cli/commands/guardInspect.ts';
 import { guardRaise } from '#cli/commands/guardRaise.ts';
 import { initCommand } from '#cli/commands/init.ts';
+import { keyBackup } from '#cli/commands/keyBackup.ts';
 import { keyInspect } from '#cli/commands/keyInspect.ts';
+import { keyList } from '#cli/commands/keyList.ts';
 import { keyNew } from '#cli/commands/keyNew.ts';
+import { keyRestore } from '#cli/commands/keyRestore.ts';
 import { nodeRunCommand } from '#cli/commands/nodeRun.ts';
 import { relayerRunCommand } from '#cli/commands/relayerRun.ts';
 import { statusCommand } from '#cli/commands/status.ts';
@@ -59,6 +62,9 @@ export const COMMANDS: readonly Command[] = [
   initCommand,
   keyNew,
   keyInspect,
+  keyList,
+  keyBackup,
+  keyRestore,
   nodeRunCommand,
   relayerRunCommand,
   dbStats,

@@ -6,7 +6,7 @@
 import type { CanonicalValue } from '#genesis/canonicalJson.ts';
 import { documentToHash } from '#genesis/ceremony/document.ts';
 import type { Draft, DraftJson } from '#genesis/ceremony/draft.ts';
-import { CeremonyError } from '#genesis/ceremony/errors.ts';
+import { CeremonyError, printable } from '#genesis/ceremony/errors.ts';
 
 type Json = CanonicalValue | undefined;
 
@@ -36,7 +36,7 @@ const isObject = (value: Json): value is { readonly [name: string]: CanonicalVal
 const shown = (value: Json): string => {
   if (value === undefined) return 'nothing';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.length > 160 ? `${text.slice(0, 157)}…` : text;
+  return printable(text.length > 160 ? `${text.slice(0, 157)}…` : text);
 };
 
 /** What tells two elements of a list apart. */
@@ -67,7 +67,7 @@ const compareLists = (
 
 const compare = (place: string, stated: Json, rebuilt: Json): string[] => {
   if (Array.isArray(stated) && Array.isArray(rebuilt))
-    return compareLists(LISTS[place] ?? 'entry', NAMES[place] ?? place, stated, rebuilt);
+    return compareLists(LISTS[place] ?? 'entry', NAMES[place] ?? printable(place), stated, rebuilt);
   if (isObject(stated) && isObject(rebuilt))
     return [...new Set([...Object.keys(rebuilt), ...Object.keys(stated)])].flatMap((name) =>
       compare(
@@ -81,7 +81,9 @@ const compare = (place: string, stated: Json, rebuilt: Json): string[] => {
       ),
     );
   if (stated === rebuilt) return [];
-  return [`${NAMES[place] ?? place}: the draft says ${shown(stated)}, rebuilt it is ${shown(rebuilt)}`];
+  return [
+    `${NAMES[place] ?? printable(place)}: the draft says ${shown(stated)}, rebuilt it is ${shown(rebuilt)}`,
+  ];
 };
 
 const MAX_SENTENCES = 40;

@@ -8,7 +8,8 @@ import { z } from 'zod';
 import { keccak256Hex } from '#consensus/crypto/keccak.ts';
 import type { Address, Hash, Signature } from '#consensus/primitives.ts';
 import { type CanonicalValue, toCanonicalJson } from '#genesis/canonicalJson.ts';
-import { CeremonyError } from '#genesis/ceremony/errors.ts';
+import { CeremonyError, printable } from '#genesis/ceremony/errors.ts';
+import { GenesisError } from '#genesis/errors.ts';
 
 /** 100,000 balances fit. */
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
@@ -47,8 +48,27 @@ export const shapes = {
 export const describeIssues = (error: z.ZodError, whole: string): string =>
   error.issues
     .slice(0, 5)
-    .map(({ path, message }) => `${path.length === 0 ? whole : path.join('.')}: ${message}`)
+    .map(({ path, message }) => printable(`${path.length === 0 ? whole : path.join('.')}: ${message}`))
     .join('; ');
+
+/** Ours nest six deep. */
+const MAX_DEPTH = 16;
+
+const isShallow = (json: unknown, left = MAX_DEPTH): boolean =>
+  typeof json !== 'object' ||
+  json === null ||
+  (left > 0 && Object.values(json).every((member) => isShallow(member, left - 1)));
+
+/** Null for what no document of ours is: numbers, nulls, broken Unicode, or a nesting that has no end. */
+export const tryCanonicalJson = (json: unknown): string | null => {
+  if (!isShallow(json)) return null;
+  try {
+    return toCanonicalJson(json as DocumentJson);
+  } catch (error) {
+    if (error instanceof GenesisError) return null;
+    throw error;
+  }
+};
 
 /** @param what for messages: “the opening”. @throws CeremonyError BAD_DOCUMENT, OTHER_FORMAT */
 export const parseDocument = <S extends z.ZodType>(
@@ -94,7 +114,8 @@ export const checkDocument = <S extends z.ZodType>(
       'BAD_DOCUMENT',
       `expected ${what}, found ${describeIssues(parsed.error, 'the file')}`,
     );
-  if (content !== toCanonicalJson(json as DocumentJson) && content !== writeDocument(json as DocumentJson))
+  const canonical = tryCanonicalJson(json);
+  if (canonical === null || (content !== canonical && content !== `${canonical}\n`))
     throw new CeremonyError(
       'BAD_DOCUMENT',
       `expected ${what} in canonical JSON, found other bytes: the file was edited or passed through another program, carry it again`,

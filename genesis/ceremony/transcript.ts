@@ -11,7 +11,7 @@ import { type Hash, ZERO_HASH } from '#consensus/primitives.ts';
 import { toCanonicalJson } from '#genesis/canonicalJson.ts';
 import { type Approval, checkApproval, requireAllApproved } from '#genesis/ceremony/approval.ts';
 import { requireSameDraft } from '#genesis/ceremony/differences.ts';
-import { checkDocument, type DocumentJson, shapes } from '#genesis/ceremony/document.ts';
+import { checkDocument, type DocumentJson, shapes, tryCanonicalJson } from '#genesis/ceremony/document.ts';
 import { buildDraft, checkDraftShape, type Draft } from '#genesis/ceremony/draft.ts';
 import { checkEnrolment, type Enrolment } from '#genesis/ceremony/enrolment.ts';
 import { CeremonyError } from '#genesis/ceremony/errors.ts';
@@ -94,7 +94,7 @@ const readLine = (line: string, index: number): z.output<typeof lineSchema> => {
     throw broken(
       `${place}: expected an entry of a transcript, found at ${parsed.error.issues[0]?.path.join('.') || 'the top'}: ${parsed.error.issues[0]?.message}`,
     );
-  if (toCanonicalJson(json as DocumentJson) !== line)
+  if (tryCanonicalJson(json) !== line)
     throw broken(`${place}: expected canonical JSON, found other bytes: the line was edited`);
   if (parsed.data.index !== String(index))
     throw new CeremonyError(

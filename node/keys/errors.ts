@@ -11,6 +11,7 @@ export type KeyErrorCode =
   | 'EXISTS'
   | 'UNWRITABLE'
   | 'TOKEN_UNAVAILABLE'
+  | 'BAD_SHARE'
   | 'NO_PASSPHRASE';
 
 export class KeyError extends Error {

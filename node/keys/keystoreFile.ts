@@ -29,7 +29,8 @@ export const createSecret = (kind: KeyKind): Uint8Array => {
   }
 };
 
-const identify = async (kind: KeyKind, secret: Uint8Array): Promise<KeystoreIdentity> => {
+/** Who 32 secret bytes are. @throws KeyError BAD_KEY */
+export const identify = async (kind: KeyKind, secret: Uint8Array): Promise<KeystoreIdentity> => {
   if (kind === 'ed25519') return { kind, peerId: await seedToPeerId(secret) };
   if (!isPrivateKey(secret))
     throw new KeyError('BAD_KEY', 'expected a secp256k1 private key, found a scalar out of range');

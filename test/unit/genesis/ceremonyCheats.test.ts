@@ -94,6 +94,11 @@ describe('a dishonest member', () => {
     ).toBe('BAD_PROOF');
   });
 
+  test('cannot prove its own node and name that of another', async () => {
+    const { peerId } = JSON.parse(await forgeEnrolment(opening, 'coda')).keys[0];
+    expect(await enrolmentCode({ keys: seat('bolt-validator', { peerId }) })).toBe('BAD_PROOF');
+  });
+
   test('cannot take a proof that another member made', async () => {
     const theirs = JSON.parse(await forgeEnrolment(opening, 'coda')).keys[0];
     const stolen = { key: theirs.key, proof: theirs.proof };
