@@ -150,6 +150,7 @@ const commands = {
   mutation: ['test/mutation/mutate.ts'],
   flood: ['test/perf/flood.ts'],
   bench: ['test/perf/bench/main.ts'],
+  'worst-case': ['test/perf/worstCase.ts'],
   'test:spec': ['test/spec/main.ts'],
   'test:rpc': ['test/run.mjs', 'test/rpc', 'test/unit/node/rpc'],
 };
