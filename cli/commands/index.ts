@@ -31,6 +31,7 @@ import { keyBackup } from '#cli/commands/keyBackup.ts';
 import { keyInspect } from '#cli/commands/keyInspect.ts';
 import { keyList } from '#cli/commands/keyList.ts';
 import { keyNew } from '#cli/commands/keyNew.ts';
+import { keyPassphrase } from '#cli/commands/keyPassphrase.ts';
 import { keyRestore } from '#cli/commands/keyRestore.ts';
 import { nodeRunCommand } from '#cli/commands/nodeRun.ts';
 import { relayerRunCommand } from '#cli/commands/relayerRun.ts';
@@ -63,6 +64,7 @@ export const COMMANDS: readonly Command[] = [
   keyNew,
   keyInspect,
   keyList,
+  keyPassphrase,
   keyBackup,
   keyRestore,
   nodeRunCommand,

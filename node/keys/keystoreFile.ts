@@ -1,13 +1,13 @@
 /**
  * Key files on disk: create once, open with a pass phrase, look at without one.
  *
- * Invariants: written 0600 and durably, never over an existing file; a key is handed out only if it is of the kind
+ * Invariants: written 0600 and durably, never over another key; a key is handed out only if it is of the kind
  * that the caller asked for and matches the address or PeerId that the file claims.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { isPrivateKey, privateKeyToAddress } from '#consensus/crypto/secp256k1.ts';
-import { createFileDurably } from '#node/keys/durableFile.ts';
+import { createFileDurably, replaceFileDurably } from '#node/keys/durableFile.ts';
 import { KeyError } from '#node/keys/errors.ts';
 import {
   decryptKeystore,
@@ -113,4 +113,33 @@ export const openKeystoreFile = async (
       `expected ${path} to hold the key of ${JSON.stringify(claimed)}, found ${JSON.stringify(identity)}: the file was altered`,
     );
   return { secret, identity };
+};
+
+/**
+ * The same key in the same file under another pass phrase. The new container is opened before it takes the old one's
+ * place, at once and whole, so that at no moment there is a file that neither opens.
+ * @throws KeyError as openKeystoreFile, UNWRITABLE
+ */
+export const changePassphrase = async (
+  path: string,
+  kind: KeyKind,
+  passphrase: { readonly from: string; readonly to: string },
+  cost?: ScryptCost,
+): Promise<KeystoreIdentity> => {
+  const { secret, identity } = await openKeystoreFile(path, kind, passphrase.from);
+  const text = await encryptKeystore(secret, identity, passphrase.to, cost);
+  const reopened = await decryptKeystore(parseKeystore(text), passphrase.to);
+  if (!timingSafeEqual(reopened, secret))
+    throw new KeyError(
+      'BAD_KEY',
+      `expected the new file to hold the same key, found another: nothing was changed`,
+    );
+  secret.fill(0);
+  reopened.fill(0);
+  try {
+    await replaceFileDurably(path, text);
+  } catch (error) {
+    throw new KeyError('UNWRITABLE', `cannot write ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  return identity;
 };

@@ -105,6 +105,45 @@ describe('backup and restore', () => {
   });
 });
 
+describe('key passphrase', () => {
+  const change = (newFile: string) =>
+    runJson(
+      ...[
+        'key',
+        'passphrase',
+        key,
+        '--passphrase-file',
+        passphrase,
+        '--new-passphrase-file',
+        newFile,
+        '--light',
+      ],
+    );
+  const opens = async (file: string): Promise<number> =>
+    (await runJson('key', 'inspect', key, '--verify', '--passphrase-file', file)).code;
+
+  test('the same key opens with the new pass phrase and no longer with the old one', async () => {
+    const other = join(folder, 'other');
+    await writeFile(other, 'second\n');
+    expect(await change(other)).toMatchObject({ code: 0, address });
+    expect([await opens(other), await opens(passphrase)]).toEqual([0, 6]);
+    expect(await readdir(join(folder, 'keys'))).toEqual(['governance.json']);
+  });
+
+  test('a wrong or missing pass phrase changes nothing', async () => {
+    const before = await readFile(key, 'utf8');
+    const right = join(folder, 'right');
+    await writeFile(right, 'first\n');
+    await writeFile(passphrase, 'wrong\n');
+    expect(await change(right)).toMatchObject({ code: 6, error: { code: 'WRONG_PASSPHRASE' } });
+    await writeFile(passphrase, 'first\n');
+    expect(await change(join(folder, 'none'))).toMatchObject({ code: 3, error: { code: 'NO_PASSPHRASE' } });
+    await writeFile(right, '\n');
+    expect(await change(right)).toMatchObject({ code: 3, error: { code: 'NO_PASSPHRASE' } });
+    expect(await readFile(key, 'utf8')).toBe(before);
+  });
+});
+
 test('key list names keystores, keys in tokens and files that are none, and opens nothing', async () => {
   const keys = join(folder, 'keys');
   await writeFile(
