@@ -28,7 +28,7 @@ import { orderedTrieRoot } from '#node/execution/orderedTrie.ts';
 import { createExecutionRules, type ExecutionRules, SUPPORTED_RULES_VERSION } from '#node/execution/rules.ts';
 import { runSelfTest } from '#node/execution/selfTest.ts';
 import { createCodeReader, createTrieReader, type StateReader } from '#node/execution/stateReader.ts';
-import { stateOperations } from '#node/execution/stateTrie.ts';
+import { writeState } from '#node/execution/stateTrie.ts';
 import type { PublicKeyOf } from '#node/execution/transactionChecks.ts';
 import { createStoredNodes, type NodeCache } from '#node/execution/trieNodes.ts';
 import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
@@ -40,7 +40,7 @@ import {
   encodeValidators,
   partsToBlock,
 } from '#node/storage/codec.ts';
-import { type BatchOperation, type Database, openDatabase } from '#node/storage/database.ts';
+import { type Database, openDatabase } from '#node/storage/database.ts';
 import { decodeHeader, type Header, hashHeader } from '#node/storage/headerCodec.ts';
 import { ARCHIVE, applyMode, type StorageOptions } from '#node/storage/mode.ts';
 import { createPruner, type Pruner } from '#node/storage/pruner.ts';
@@ -63,7 +63,21 @@ export type Committed = {
   readonly block: BlockRecord;
   readonly receipts: readonly ReceiptRecord[];
   readonly nextValidators: ValidatorSet;
+  /** Block and receipts again, as they are stored: what goes between threads. */
+  readonly encoded: EncodedHeight;
 };
+
+export type EncodedHeight = {
+  readonly block: Uint8Array;
+  readonly body: Uint8Array;
+  readonly receipts: Uint8Array;
+};
+
+const encodeHeight = (block: BlockRecord, receipts: readonly ReceiptRecord[]): EncodedHeight => ({
+  block: encodeBlock(block),
+  body: encodeBody(block),
+  receipts: encodeReceipts(receipts),
+});
 
 export type ExecutorOptions = {
   readonly dataDir: string;
@@ -175,7 +189,12 @@ export class BlockExecutor {
 
   head(): Committed {
     const { block, validators } = this.#parent;
-    return { block, receipts: this.#store.receipts(block.height) ?? [], nextValidators: validators };
+    return this.#committed(block, validators);
+  }
+
+  #committed(block: BlockRecord, nextValidators: ValidatorSet): Committed {
+    const receipts = this.#store.receipts(block.height) ?? [];
+    return { block, receipts, nextValidators, encoded: encodeHeight(block, receipts) };
   }
 
   /** At the head, wei. */
@@ -254,7 +273,7 @@ export class BlockExecutor {
     const nextValidators = this.#store.validators(block.checkpoint.nextValidatorsHash);
     if (nextValidators === null)
       throw new ChainError('STORAGE_FAULT', `expected the set of height ${height + 1n}, found none`);
-    return { block, receipts: this.#store.receipts(height) ?? [], nextValidators };
+    return this.#committed(block, nextValidators);
   }
 
   async #write(candidate: DerivedBlock, certificate: CommitCertificate): Promise<Committed> {
@@ -268,27 +287,27 @@ export class BlockExecutor {
       },
       { transactions: candidate.transactions.map(({ raw }) => raw), transactionHashes },
     );
-    const put = (key: Uint8Array, value: Uint8Array): BatchOperation => ({ type: 'put', key, value });
     const { height } = block;
-    await this.#database.batch(
-      [
-        ...stateOperations(candidate.update),
-        put(blockKey(height), encodeBlock(block)),
-        put(bodyKey(height), encodeBody(block)),
-        put(blockHeightKey(block.hash), heightToBytes(height)),
-        put(receiptsKey(height), encodeReceipts(candidate.receipts)),
-        ...transactionHashes.map((hash, index) => put(transactionKey(hash), encodeLocation(height, index))),
-        put(validatorsKey(candidate.nextValidators.hash), encodeValidators(candidate.nextValidators)),
-        put(HEAD_KEY, heightToBytes(height)),
-      ],
-      { sync: true },
-    );
+    const encoded = encodeHeight(block, candidate.receipts);
+    const batch = this.#database.batch();
+    const put = (key: Uint8Array, value: Uint8Array): unknown => batch.put(key, value);
+    writeState(candidate.update, put);
+    put(blockKey(height), encoded.block);
+    put(bodyKey(height), encoded.body);
+    put(receiptsKey(height), encoded.receipts);
+    put(blockHeightKey(block.hash), heightToBytes(height));
+    transactionHashes.forEach((hash, index) => {
+      put(transactionKey(hash), encodeLocation(height, index));
+    });
+    put(validatorsKey(candidate.nextValidators.hash), encodeValidators(candidate.nextValidators));
+    put(HEAD_KEY, heightToBytes(height));
+    await batch.write({ sync: true });
     for (const [id, record] of candidate.update.nodes.entries()) this.#nodes.put(id, record);
     this.#parent = this.#parentOf(block, candidate.nextValidators, candidate.update.rootId);
     this.#prune();
     this.#candidates = new Map();
     this.#derivations = new Map();
-    return { block, receipts: candidate.receipts, nextValidators: candidate.nextValidators };
+    return { block, receipts: candidate.receipts, nextValidators: candidate.nextValidators, encoded };
   }
 
   /** @throws ChainError NOT_NEXT, BAD_BLOCK, BAD_CERTIFICATE, DIVERGED, EXECUTION_FAULT, STORAGE_FAULT */

@@ -9,17 +9,22 @@ export class BoundedCache<K, V> {
   #young = new Map<K, V>();
   #old = new Map<K, V>();
   readonly #maxYoung: number;
+  readonly #whenKept: (value: V) => V;
 
-  constructor(maxEntries: number) {
+  /** @param whenKept makes of a value what outlives its generation */
+  constructor(maxEntries: number, whenKept: (value: V) => V = (value) => value) {
     this.#maxYoung = Math.ceil(maxEntries / 2);
+    this.#whenKept = whenKept;
   }
 
   get(key: K): V | undefined {
     const young = this.#young.get(key);
     if (young !== undefined) return young;
     const old = this.#old.get(key);
-    if (old !== undefined) this.set(key, old);
-    return old;
+    if (old === undefined) return undefined;
+    const kept = this.#whenKept(old);
+    this.set(key, kept);
+    return kept;
   }
 
   set(key: K, value: V): void {

@@ -5,11 +5,16 @@
  * before, although the database is shared (node/chain.ts states the invariants). Does not own execution.
  */
 import { Worker } from 'node:worker_threads';
-import { bytesToHash, type Hash, hexToBytes, ZERO_HASH } from '#consensus/primitives.ts';
+import { bytesToHash, concatBytes, type Hash, hexToBytes, ZERO_HASH } from '#consensus/primitives.ts';
+import type { Payload } from '#consensus/types.ts';
 import type { Genesis } from '#genesis/spec.ts';
 import { type Chain, ChainError, type CommittedBlock, type Derivation, type Head } from '#node/chain.ts';
-import type { Committed } from '#node/execution/blockExecutor.ts';
-import type { DeriveArgument, WorkerOptions } from '#node/execution/executionWorker.ts';
+import type {
+  CommitAnswer,
+  DeriveArgument,
+  PackedPayload,
+  WorkerOptions,
+} from '#node/execution/executionWorker.ts';
 import { packPublicKeys } from '#node/execution/publicKeys.ts';
 import { SUPPORTED_RULES_VERSION } from '#node/execution/rules.ts';
 import {
@@ -22,7 +27,13 @@ import type { PublicKeyOf } from '#node/execution/transactionChecks.ts';
 import { createStoredNodes } from '#node/execution/trieNodes.ts';
 import { WorkerClient } from '#node/execution/workerProtocol.ts';
 import { type ChainStore, createChainStore } from '#node/storage/chainStore.ts';
-import { historyGone, toAccountRecord } from '#node/storage/codec.ts';
+import {
+  decodeBlock,
+  decodeBody,
+  decodeReceipts,
+  historyGone,
+  toAccountRecord,
+} from '#node/storage/codec.ts';
 import { openDatabase } from '#node/storage/database.ts';
 import { ARCHIVE, type StorageOptions } from '#node/storage/mode.ts';
 import type { BlockRecord } from '#node/storage/records.ts';
@@ -64,13 +75,20 @@ export const openChain = async ({
   supportedRules = SUPPORTED_RULES_VERSION,
   storage = ARCHIVE,
 }: OpenChainOptions): Promise<OpenedChain> => {
+  // First, and closed last: LevelDB's background thread uses what belongs to the handle that opened the folder.
+  const database = await openDatabase(dataDir);
   const worker = new Worker(new URL('./executionWorker.ts', import.meta.url), {
     workerData: { dataDir, genesis, supportedRules, storage, stages: stageBuffer() } satisfies WorkerOptions,
     name: 'execution',
   });
   const client = new WorkerClient(worker, 'execution');
-  await client.ready;
-  const database = await openDatabase(dataDir);
+  try {
+    await client.ready;
+  } catch (error) {
+    await client.terminate();
+    await database.close();
+    throw error;
+  }
   const store = createChainStore(database);
   let head = loadHead(store);
   logger.info(
@@ -88,8 +106,11 @@ export const openChain = async ({
   const reader = createReader(store, () => head);
 
   /** Answers come in commit order; one at or below the head was published before. */
-  const publish = ({ block, receipts, nextValidators }: Committed): CommittedBlock => {
-    const committed = { block, receipts, head: { block, nextValidators } };
+  const publish = (answer: CommitAnswer): CommittedBlock => {
+    const body = decodeBody(answer.body);
+    const block = decodeBlock(answer.block, body);
+    const receipts = decodeReceipts(answer.receipts, body.transactionHashes);
+    const committed = { block, receipts, head: { block, nextValidators: answer.nextValidators } };
     if (block.height <= head.block.height) return { ...committed, head };
     head = committed.head;
     for (const listener of [...listeners]) {
@@ -118,18 +139,21 @@ export const openChain = async ({
       const lookUp = publicKeyOf;
       const publicKeys =
         lookUp === null ? null : measurePiece('payload', () => packPublicKeys(payload, lookUp));
-      return client.call<Derivation>('derive', { payload, publicKeys } satisfies DeriveArgument);
+      return client.call<Derivation>('derive', {
+        payload: packPayload(payload),
+        publicKeys,
+      } satisfies DeriveArgument);
     },
     usePublicKeys: (lookUp) => {
       publicKeyOf = lookUp;
     },
     commit: async (valueId, certificate) => {
       requireOpen();
-      return publish(await client.call<Committed>('commit', { valueId, certificate }));
+      return publish(await client.call<CommitAnswer>('commit', { valueId, certificate }));
     },
     importBlock: async (block) => {
       requireOpen();
-      return publish(await client.call<Committed>('importBlock', block));
+      return publish(await client.call<CommitAnswer>('importBlock', block));
     },
     onCommitted: (listener) => {
       listeners.add(listener);
@@ -144,6 +168,18 @@ export const openChain = async ({
       closing ??= close();
       return closing;
     },
+  };
+};
+
+const packPayload = ({ transactions, ...payload }: Payload): PackedPayload => {
+  let end = 0;
+  return {
+    ...payload,
+    bytes: concatBytes(...transactions),
+    ends: Uint32Array.from(transactions, ({ length }) => {
+      end += length;
+      return end;
+    }),
   };
 };
 

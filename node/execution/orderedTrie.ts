@@ -4,64 +4,62 @@
  * Built bottom-up from the sorted keys in one pass, each node hashed once; nothing is stored. Source: Yellow Paper,
  * appendix D. `test/unit/node/execution/orderedTrie.test.ts` holds it against @ethereumjs/mpt.
  */
-import { type NestedUint8Array, RLP } from '@ethereumjs/rlp';
 import { keccak256 } from '#consensus/crypto/keccak.ts';
 import { bytesToHash, type Hash } from '#consensus/primitives.ts';
+import { encodeRlp, type RlpItem } from '#node/consensus/rlp.ts';
+import { packNibbles } from '#node/execution/trieBytes.ts';
 import { EMPTY_ROOT } from '#node/storage/headerCodec.ts';
 import { quantityToBytes } from '#node/storage/rlpValues.ts';
 
-type Entry = { readonly nibbles: readonly number[]; readonly value: Uint8Array };
-type Node = NestedUint8Array;
+type Entry = { readonly nibbles: Uint8Array; readonly value: Uint8Array };
 
-const toNibbles = (bytes: Uint8Array): number[] => [...bytes].flatMap((byte) => [byte >> 4, byte & 15]);
+const NONE = new Uint8Array(0);
 
-/** Hex-prefix encoding. */
-const packPath = (nibbles: readonly number[], isLeaf: boolean): Uint8Array => {
-  const flag = isLeaf ? 2 : 0;
-  const padded = nibbles.length % 2 === 1 ? [flag + 1, ...nibbles] : [flag, 0, ...nibbles];
-  return Uint8Array.from({ length: padded.length / 2 }, (_, i) => (padded[2 * i]! << 4) | padded[2 * i + 1]!);
+const toNibbles = (bytes: Uint8Array): Uint8Array => {
+  const nibbles = new Uint8Array(2 * bytes.length);
+  for (let i = 0; i < nibbles.length; i++)
+    nibbles[i] = i % 2 === 0 ? bytes[i >> 1]! >> 4 : bytes[i >> 1]! & 15;
+  return nibbles;
 };
 
-const sharedLength = (a: readonly number[], b: readonly number[], from: number): number => {
+const sharedLength = (a: Uint8Array, b: Uint8Array, from: number): number => {
   let at = from;
   while (at < a.length && at < b.length && a[at] === b[at]) at++;
   return at - from;
 };
 
-/** @param entries sorted by nibbles, no key a prefix of another (RLP of indexes is prefix-free) */
-const buildNode = (entries: readonly Entry[], depth: number): Node => {
-  const first = entries[0]!;
-  if (entries.length === 1) return [packPath(first.nibbles.slice(depth), true), first.value];
-  const shared = sharedLength(first.nibbles, entries.at(-1)!.nibbles, depth);
+/** @param entries sorted by nibbles, no key a prefix of another (RLP of indexes is prefix-free). @param end exclusive */
+const buildNode = (entries: readonly Entry[], start: number, end: number, depth: number): RlpItem => {
+  const first = entries[start]!;
+  if (end - start === 1) return [packNibbles(first.nibbles.subarray(depth), true), first.value];
+  const shared = sharedLength(first.nibbles, entries[end - 1]!.nibbles, depth);
   if (shared > 0)
     return [
-      packPath(first.nibbles.slice(depth, depth + shared), false),
-      reference(buildNode(entries, depth + shared)),
+      packNibbles(first.nibbles.subarray(depth, depth + shared), false),
+      reference(buildNode(entries, start, end, depth + shared)),
     ];
-  const branches: (Uint8Array | Node)[] = [];
-  let start = 0;
-  for (let nibble = 0; nibble < 16; nibble++) {
-    let end = start;
-    while (end < entries.length && entries[end]!.nibbles[depth] === nibble) end++;
-    branches.push(
-      end === start ? new Uint8Array(0) : reference(buildNode(entries.slice(start, end), depth + 1)),
-    );
-    start = end;
+  const items: RlpItem[] = [];
+  for (let nibble = 0, from = start; nibble < 16; nibble++) {
+    let to = from;
+    while (to < end && entries[to]!.nibbles[depth] === nibble) to++;
+    items.push(to === from ? NONE : reference(buildNode(entries, from, to, depth + 1)));
+    from = to;
   }
-  return [...branches, new Uint8Array(0)];
+  items.push(NONE);
+  return items;
 };
 
 /** A node shorter than a hash stands for itself. */
-const reference = (node: Node): Uint8Array | Node => {
-  const encoded = RLP.encode(node);
+const reference = (node: RlpItem): RlpItem => {
+  const encoded = encodeRlp(node);
   return encoded.length < 32 ? node : keccak256(encoded);
 };
 
 export const orderedTrieRoot = (values: readonly Uint8Array[]): Hash => {
   if (values.length === 0) return bytesToHash(EMPTY_ROOT);
   const entries = values
-    .map((value, index) => ({ key: RLP.encode(quantityToBytes(BigInt(index))), value }))
+    .map((value, index) => ({ key: encodeRlp(quantityToBytes(BigInt(index))), value }))
     .sort((a, b) => Buffer.compare(a.key, b.key))
     .map(({ key, value }) => ({ nibbles: toNibbles(key), value }));
-  return bytesToHash(keccak256(RLP.encode(buildNode(entries, 0))));
+  return bytesToHash(keccak256(encodeRlp(buildNode(entries, 0, entries.length, 0))));
 };

@@ -27,7 +27,7 @@ export type TouchedAccount = {
   /** Written slots (64 hex digits) to values without leading zeros. */
   slots: Map<string, Uint8Array>;
   /** Slots below, as they were read. */
-  readonly slotsBelow: Map<string, Uint8Array>;
+  slotsBelow: Map<string, Uint8Array>;
 };
 
 export type StateChanges = {
@@ -38,6 +38,8 @@ export type StateChanges = {
 };
 
 const NONE = new Uint8Array(0);
+/** Of most accounts, which have none: never written to. */
+const NO_SLOTS = new Map<string, Uint8Array>();
 
 const recordToAccount = (record: StateAccount): Account =>
   new Account(record.nonce, record.balance, record.storageRoot, record.codeHash);
@@ -89,8 +91,8 @@ export class OverlayState implements StateManagerInterface {
       now: before,
       isWritten: false,
       isCleared: false,
-      slots: new Map(),
-      slotsBelow: new Map(),
+      slots: NO_SLOTS,
+      slotsBelow: NO_SLOTS,
     };
     this.#accounts.set(key, touched);
     return touched;
@@ -182,14 +184,15 @@ export class OverlayState implements StateManagerInterface {
   }
 
   #slot(touched: TouchedAccount, slot: Uint8Array, key: string): Uint8Array {
-    const { before, slots, slotsBelow } = touched;
-    const written = slots.get(key);
+    const { before } = touched;
+    const written = touched.slots.get(key);
     if (written !== undefined) return written;
     if (touched.isCleared || before === null) return NONE;
-    const known = slotsBelow.get(key);
+    const known = touched.slotsBelow.get(key);
     if (known !== undefined) return known;
     const read = this.#reader.slot(before, slot);
-    slotsBelow.set(key, read);
+    if (touched.slotsBelow === NO_SLOTS) touched.slotsBelow = new Map();
+    touched.slotsBelow.set(key, read);
     return read;
   }
 
@@ -198,6 +201,7 @@ export class OverlayState implements StateManagerInterface {
     const key = toKey(slot);
     const original = toKey(address.bytes) + key;
     if (!this.#original.has(original)) this.#original.set(original, this.#slot(touched, slot, key));
+    if (touched.slots === NO_SLOTS) touched.slots = new Map();
     const { slots } = touched;
     const before = slots.get(key);
     slots.set(key, trimLeft(value).slice());
@@ -211,7 +215,7 @@ export class OverlayState implements StateManagerInterface {
     const touched = this.#touch(address.bytes);
     const { isCleared, slots } = touched;
     touched.isCleared = true;
-    touched.slots = new Map();
+    touched.slots = NO_SLOTS;
     this.#remember(() => {
       touched.isCleared = isCleared;
       touched.slots = slots;

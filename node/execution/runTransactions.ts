@@ -14,6 +14,7 @@ import { type Address, bytesToAddress, bytesToHash, bytesToHex, hexToBytes } fro
 import { PREDEPLOYS } from '#genesis/predeploys.ts';
 import type { DroppedTransaction } from '#node/chain.ts';
 import type { Machine } from '#node/execution/machine.ts';
+import type { OverlayState } from '#node/execution/overlayState.ts';
 import { runPlainTransfer, TRANSFER_GAS } from '#node/execution/plainTransfer.ts';
 import { hasNoCode } from '#node/execution/stateReader.ts';
 import { slotReaderOf } from '#node/execution/systemWrites.ts';
@@ -22,6 +23,7 @@ import {
   checkRules,
   type DecodedTransaction,
   effectiveGasPrice,
+  type SenderState,
   senderCodeKind,
   type TransactionRules,
 } from '#node/execution/transactionChecks.ts';
@@ -60,7 +62,9 @@ export const runTransactions = async (
   const block = setting.contextAt(rules.baseFeePerGas);
   const transfer = { feeRecipient: setting.feeRecipient, baseFeePerGas: rules.baseFeePerGas };
   for (const [index, transaction] of transactions.entries()) {
-    const code = await whyDropped(machine, rules, transaction, index, progress, isRelayer);
+    const found = senderOf(machine.state, transaction);
+    const sender = found instanceof Promise ? await found : found;
+    const code = whyDropped(rules, transaction, sender, index, progress, isRelayer);
     if (code !== null) {
       progress.dropped.push({ hash: transaction.hash, code });
       continue;
@@ -103,29 +107,36 @@ const relayersOf = async (
 };
 
 /** The typed checks before the EVM runs; null when the transaction is included. */
-const whyDropped = async (
-  { state }: Machine,
+const whyDropped = (
   rules: TransactionRules,
   transaction: DecodedTransaction,
+  sender: SenderState,
   index: number,
   progress: Progress,
   isRelayer: (address: Address) => boolean,
-): Promise<string | null> => {
+): string | null => {
   const ruled = checkRules(transaction, rules, isRelayer);
   if (!ruled.ok) return ruled.code;
   if (transaction.isImport && index > 0) return 'IMPORT_NOT_FIRST';
   if (!transaction.isImport && transaction.gasLimit > rules.blockGasLimit - progress.ordinaryGasUsed)
     return 'NO_GAS_LEFT';
-  const account = state.recordAt(transaction.sender);
-  const checked = checkAccount(transaction, {
-    nonce: account?.nonce ?? 0n,
-    balance: account?.balance ?? 0n,
-    code:
-      account === null || hasNoCode(account)
-        ? 'none'
-        : senderCodeKind(await state.getCode(new EvmAddress(hexToBytes(transaction.sender)))),
-  });
+  const checked = checkAccount(transaction, sender);
   return checked.ok ? null : checked.code;
+};
+
+const NO_SENDER: SenderState = { nonce: 0n, balance: 0n, code: 'none' };
+
+/** Nearly always without code, and then at once. */
+const senderOf = (
+  state: OverlayState,
+  { sender }: DecodedTransaction,
+): SenderState | Promise<SenderState> => {
+  const account = state.recordAt(sender);
+  if (account === null) return NO_SENDER;
+  const { nonce, balance } = account;
+  if (hasNoCode(account)) return { nonce, balance, code: 'none' };
+  const code = state.getCode(new EvmAddress(hexToBytes(sender)));
+  return code.then((bytes) => ({ nonce, balance, code: senderCodeKind(bytes) }));
 };
 
 /** What a receipt says of an execution. */

@@ -68,7 +68,7 @@ const updateAccount = (touched: TouchedAccount, below: TrieNodes, nodes: NewNode
   if (isGone && old.id !== null) dropTrie(old.id, below, nodes);
   if (now === null) return before === null ? null : { hashedKey: hashedAddress, value: null };
   const kept = isGone ? EMPTY_TRIE : old;
-  const storage = slots.size === 0 ? kept : updateTrie(below, kept, [...slots].map(toSlotChange), nodes);
+  const storage = slots.size > 0 ? updateTrie(below, kept, [...slots].map(toSlotChange), nodes) : kept;
   return {
     hashedKey: hashedAddress,
     value: encodeAccount({ ...now, storageRoot: storage.hash }),
@@ -105,13 +105,19 @@ export const computeStateUpdate = (
   };
 };
 
-/** For the block's batch. */
-export const stateOperations = ({ height, rootId, nodes, code }: StateUpdate): BatchOperation[] => {
-  const operations: BatchOperation[] = [];
-  const put = (key: Uint8Array, value: Uint8Array): unknown => operations.push({ type: 'put', key, value });
+/** Everything of it that a commit writes. */
+export const writeState = (
+  { height, rootId, nodes, code }: StateUpdate,
+  put: (key: Uint8Array, value: Uint8Array) => unknown,
+): void => {
   for (const [id, record] of nodes.entries()) put(trieNodeKey(id), record);
   for (const [codeHash, value] of code) put(codeKey(codeHash), value);
   put(stateRootKey(height), packNodeIds(rootId === null ? [] : [rootId]));
   if (nodes.replaced.length > 0) put(staleNodesKey(height), packNodeIds(nodes.replaced));
+};
+
+export const stateOperations = (update: StateUpdate): BatchOperation[] => {
+  const operations: BatchOperation[] = [];
+  writeState(update, (key, value) => operations.push({ type: 'put', key, value }));
   return operations;
 };

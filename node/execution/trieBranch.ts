@@ -6,7 +6,7 @@
  * Owns this form, the changes over it, and its RLP. One with a child that stands for itself has another form
  * (trieNodeCodec.ts).
  */
-import { closeList, LIST_BODY, scratch } from '#node/execution/trieBytes.ts';
+import { allocateRecord, closeList, LIST_BODY, scratch } from '#node/execution/trieBytes.ts';
 import type { Branch, Link, StoredLink } from '#node/execution/trieNode.ts';
 import { type NodeId, readNodeId, writeNodeId } from '#node/storage/schema.ts';
 
@@ -61,7 +61,7 @@ export const writeChild = (record: Uint8Array, at: number, { hash, id }: StoredL
 /** @param branch whose changed children are stored. */
 export const encodeBranch = (branch: Branch): Uint8Array => {
   const bitmap = childrenOf(branch);
-  const record = new Uint8Array(HEAD_BYTES + CHILD_BYTES * countBits(bitmap));
+  const record = allocateRecord(HEAD_BYTES + CHILD_BYTES * countBits(bitmap));
   record[0] = BRANCH;
   record[1] = bitmap >> 8;
   record[2] = bitmap & 0xff;

@@ -19,11 +19,11 @@ export const packKey = (to: Uint8Array, start: number, key: Uint8Array, depth: n
   return at;
 };
 
-/** An extension's path. @param nibbles one a byte */
-export const packPath = (nibbles: Uint8Array): Uint8Array => {
+/** @param nibbles one a byte. @param isLeaf or an extension */
+export const packNibbles = (nibbles: Uint8Array, isLeaf: boolean): Uint8Array => {
   const isOdd = nibbles.length % 2 === 1;
   const packed = new Uint8Array(packedLength(nibbles.length));
-  packed[0] = isOdd ? 0x10 | nibbles[0]! : 0;
+  packed[0] = (isLeaf ? 0x20 : 0) | (isOdd ? 0x10 | nibbles[0]! : 0);
   for (let i = isOdd ? 1 : 0, at = 1; i < nibbles.length; i += 2, at++)
     packed[at] = (nibbles[i]! << 4) | nibbles[i + 1]!;
   return packed;
@@ -37,6 +37,27 @@ export const unpackPath = (packed: Uint8Array): { readonly path: Uint8Array; rea
     path[i - skip] = i % 2 === 0 ? packed[i >> 1]! >> 4 : packed[i >> 1]! & 15;
   return { path, isLeaf: (first & 0x20) !== 0 };
 };
+
+// ── records ──
+
+const CHUNK_BYTES = 64 * 1024;
+let chunk = new Uint8Array(CHUNK_BYTES);
+let used = 0;
+
+/** Zeroed. Many small arrays of their own cost more to make, and to collect, than all that is done with them. */
+export const allocateRecord = (sizeBytes: number): Uint8Array => {
+  if (sizeBytes > CHUNK_BYTES) return new Uint8Array(sizeBytes);
+  if (used + sizeBytes > CHUNK_BYTES) {
+    chunk = new Uint8Array(CHUNK_BYTES);
+    used = 0;
+  }
+  used += sizeBytes;
+  return chunk.subarray(used - sizeBytes, used);
+};
+
+/** For what is kept longer than its neighbours, which it would keep alive. */
+export const ownRecord = (record: Uint8Array): Uint8Array =>
+  record.byteLength === record.buffer.byteLength ? record : record.slice();
 
 // ── RLP on the way to keccak ──
 

@@ -12,6 +12,7 @@ import { concatBytes } from '#consensus/primitives.ts';
 import { encodeRlp } from '#node/consensus/rlp.ts';
 import { PLACE_BYTES } from '#node/execution/trieBranch.ts';
 import {
+  allocateRecord,
   closeList,
   KEY_BYTES,
   KEY_NIBBLES,
@@ -48,7 +49,7 @@ export const encodeLeaf = ({ key, value, storageNode }: Leaf, depth: number): Ui
   const shown = isPlain ? value.subarray(2, value.length - PLAIN_ACCOUNT_END.length) : value;
   const pathBytes = packedLength(KEY_NIBBLES - depth);
   const placeBytes = storageNode === null ? 0 : PLACE_BYTES;
-  const record = new Uint8Array(2 + pathBytes + placeBytes + shown.length);
+  const record = allocateRecord(2 + pathBytes + placeBytes + shown.length);
   record[0] = LEAF | (isPlain ? IS_PLAIN_ACCOUNT : 0) | (storageNode === null ? 0 : HAS_STORAGE);
   record[1] = pathBytes;
   const end = packKey(record, 2, key, depth);

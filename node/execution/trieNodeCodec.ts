@@ -31,7 +31,7 @@ import {
   nibbleAt,
   packedLength,
   packKey,
-  packPath,
+  packNibbles,
   unpackPath,
 } from '#node/execution/trieBytes.ts';
 import {
@@ -69,7 +69,7 @@ export const encodeNode = (node: TrieNode, depth: number): EncodedNode => {
     return { rlp: branchToRlp(record), record };
   }
   if (node.child.kind !== 'stored') return encodeMixed(node, depth);
-  const path = packPath(node.path);
+  const path = packNibbles(node.path, false);
   const record = new Uint8Array(1 + CHILD_BYTES + path.length);
   record[0] = EXTENSION;
   writeChild(record, 1, node.child);
@@ -94,7 +94,7 @@ const nodeToItem = (node: TrieNode, depth: number): RlpItem => {
       return [path, node.value];
     }
     case 'extension':
-      return [packPath(node.path), linkToItem(node.child, depth + node.path.length)];
+      return [packNibbles(node.path, false), linkToItem(node.child, depth + node.path.length)];
     case 'branch':
       return [
         ...Array.from({ length: 16 }, (_, nibble) => {

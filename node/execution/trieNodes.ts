@@ -5,6 +5,7 @@
  */
 import { ChainError } from '#node/chain.ts';
 import { BoundedCache } from '#node/execution/boundedCache.ts';
+import { ownRecord } from '#node/execution/trieBytes.ts';
 import type { TrieNode } from '#node/execution/trieNode.ts';
 import { decodeStoredNode } from '#node/execution/trieNodeCodec.ts';
 import type { ChainStore } from '#node/storage/chainStore.ts';
@@ -28,7 +29,7 @@ export const createStoredNodes = (
   store: Pick<ChainStore, 'trieNode'>,
   maxEntries = NODE_CACHE_ENTRIES,
 ): NodeCache => {
-  const cache = new BoundedCache<NodeId, Uint8Array>(maxEntries);
+  const cache = new BoundedCache<NodeId, Uint8Array>(maxEntries, ownRecord);
   return {
     get: (id) => {
       const known = cache.get(id);
