@@ -24,6 +24,7 @@ import {
 import { createRelayerLookup, readSender, type StateSource } from '#node/mempool/accounts.ts';
 import { BoundedMap } from '#node/mempool/boundedMap.ts';
 import { createEviction } from '#node/mempool/eviction.ts';
+import { glanceAt } from '#node/mempool/glance.ts';
 import { createHeap } from '#node/mempool/heap.ts';
 import { createImportSlots, importFirstNonce, type PendingImport } from '#node/mempool/importSlot.ts';
 import { DEFAULT_LIMITS, type PoolLimits } from '#node/mempool/limits.ts';
@@ -91,6 +92,8 @@ const LASTING: ReadonlySet<AdmissionCode> = new Set([
   'BLOB_REFUSED',
 ]);
 
+type Fees = Pick<DecodedTransaction, 'maxFeePerGas' | 'maxPriorityFeePerGas'>;
+
 export const createPool = (options: PoolOptions, { chain, onFault }: PoolDependencies): Pool => {
   const { rules, isPermitted = () => true, nowMs = () => performance.now() } = options;
   const limits: PoolLimits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -114,7 +117,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
   let lastSequence = 0;
   let closed = false;
 
-  const tipOf = ({ maxFeePerGas, maxPriorityFeePerGas }: DecodedTransaction): bigint => {
+  const tipOf = ({ maxFeePerGas, maxPriorityFeePerGas }: Fees): bigint => {
     const room = maxFeePerGas - rules.baseFeePerGas;
     return room < maxPriorityFeePerGas ? room : maxPriorityFeePerGas;
   };
@@ -134,6 +137,10 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
     code,
     message,
   });
+  const refuseFull = (hash: Hash, local: boolean): Admission =>
+    local
+      ? refuse(hash, 'POOL_FULL', 'txpool is full')
+      : refuse(hash, 'UNDERPRICED', 'transaction underpriced');
   const pass = ({ hash, code, message }: CheckFailure): Admission => refuse(hash, code, message);
 
   // --- what is in the pool ---
@@ -245,9 +252,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
     removeEntry(queue, entry);
     if (!makeRoom(transaction, executable)) {
       if (before !== null) addEntry(queue, before);
-      return arrival.local
-        ? refuse(hash, 'POOL_FULL', 'txpool is full')
-        : refuse(hash, 'UNDERPRICED', 'transaction underpriced');
+      return refuseFull(hash, arrival.local);
     }
     addEntry(queue, entry);
     return admitted(transaction, executable, arrival.local);
@@ -309,9 +314,27 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
 
   // --- eviction ---
 
+  const isFullFor = (sizeBytes: number): boolean =>
+    byHash.size >= limits.maxTransactions || totalBytes + sizeBytes > limits.maxBytes;
+
+  /**
+   * A pool that is full of better ones says so before it recovers a signature: under a load beyond what blocks can hold,
+   * what is refused must not take the processor from what is executed.
+   */
+  const isHopeless = (raw: Uint8Array, local: boolean): boolean => {
+    if (!isFullFor(raw.length)) return false;
+    const victim = eviction.cheapest();
+    // a client may still replace its own
+    if (victim === null && local) return false;
+    if (victim !== null && !victim.executable) return false;
+    const glance = glanceAt(raw);
+    if (glance === null || glance.isImport) return false;
+    return victim === null || tipOf(glance) <= tipOf(victim.entry.transaction);
+  };
+
   /** False when everything that could go is worth as much. */
   const makeRoom = (transaction: DecodedTransaction, executable: boolean): boolean => {
-    while (byHash.size >= limits.maxTransactions || totalBytes + transaction.raw.length > limits.maxBytes) {
+    while (isFullFor(transaction.raw.length)) {
       const victim = eviction.cheapest();
       if (victim === null) return false;
       const outranks =
@@ -494,6 +517,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       if (before !== undefined) return pass(before);
       if (source === 'gossip' && included.has(hash)) return refuse(hash, 'ALREADY_KNOWN', 'already known');
       if (closed || checking.size >= limits.maxInFlight) return refuse(hash, 'POOL_FULL', 'txpool is full');
+      if (isHopeless(raw, source === 'local')) return refuseFull(hash, source === 'local');
       checking.add(hash);
       try {
         return await admit(hash, raw, source === 'local');

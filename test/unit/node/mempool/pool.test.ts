@@ -211,6 +211,32 @@ describe('limits', () => {
     expect(pool.size()).toBe(2);
   });
 
+  test('a full pool of better ones refuses before it looks at the signature, and takes what pays more or waits its turn', async () => {
+    withLimits({ maxTransactions: 2 });
+    await pool.add(transfer(alice, { tip: 5n }), 'gossip');
+    await pool.add(transfer(bob, { tip: 5n }), 'gossip');
+    const forge = (raw: Uint8Array): Uint8Array => {
+      const forged = Uint8Array.from(raw);
+      forged.fill(0xff, forged.length - 32);
+      return forged;
+    };
+    expect(codeOf(await pool.add(forge(transfer(bob, { nonce: 1n, tip: 5n })), 'gossip'))).toBe(
+      'UNDERPRICED',
+    );
+    expect(codeOf(await pool.add(forge(transfer(bob, { nonce: 1n, tip: 5n })), 'local'))).toBe('POOL_FULL');
+    expect(codeOf(await pool.add(forge(transfer(bob, { nonce: 1n, tip: 6n })), 'gossip'))).toBe(
+      'BAD_SIGNATURE',
+    );
+    // one that cannot be executed yet may go for one that can
+    expect(codeOf(await pool.add(transfer(alice, { nonce: 2n, tip: 9n }), 'gossip'))).toBe('UNDERPRICED');
+    withLimits({ maxTransactions: 2 });
+    await pool.add(transfer(alice, { tip: 5n }), 'gossip');
+    await pool.add(transfer(alice, { nonce: 2n, tip: 5n }), 'gossip');
+    expect(codeOf(await pool.add(transfer(bob, { tip: 1n }), 'gossip'))).toBe('ADMITTED');
+    const imported = importOf(relayer, 0n, 0n, 1);
+    expect(codeOf(await pool.add(imported, 'gossip'))).toBe('ADMITTED');
+  });
+
   test('what waits for a nonce goes first, whoever sent it', async () => {
     withLimits({ maxTransactions: 1 });
     await pool.add(transfer(alice, { nonce: 1n, tip: 9n * GWEI }), 'local');
