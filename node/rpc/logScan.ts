@@ -1,7 +1,8 @@
 /**
  * Finding logs: which blocks may hold a wanted one (by their header's bloom), and which logs are wanted.
  *
- * Bounded in blocks, in results, in the bytes of the answer, and in scans at one time.
+ * A few blocks are looked through here; more of them in a call thread, so that neither reading nor writing the answer
+ * holds the thread of the network. Bounded in blocks, in results, in the bytes of the answer, and in scans at one time.
  */
 
 import { keccak256 } from '#consensus/crypto/keccak.ts';
@@ -10,9 +11,9 @@ import type { RpcContext } from '#node/rpc/context.ts';
 import { invalidParams, RPC_CODES, RpcError } from '#node/rpc/errors.ts';
 import { headerBloom } from '#node/rpc/format/block.ts';
 import { formatLogs, type ShownLog } from '#node/rpc/format/receipt.ts';
-import { createPacer } from '#node/rpc/pacer.ts';
+import { JsonText } from '#node/rpc/jsonText.ts';
 import type { LogCriteria } from '#node/rpc/params.ts';
-import type { BlockRecord, LogRecord } from '#node/storage/records.ts';
+import type { BlockRecord, LogRecord, ReceiptRecord } from '#node/storage/records.ts';
 
 export const isWantedLog = ({ addresses, topics }: LogCriteria, log: LogRecord): boolean =>
   (addresses === null || addresses.has(log.address)) &&
@@ -41,31 +42,68 @@ export const createBloomTest = ({ addresses, topics }: LogCriteria): ((bloom: Ui
     );
 };
 
-/** Wanted logs of the blocks `from` to `to`, both included and committed. @throws RpcError when a bound is met */
-export const scanLogs = (
+export type LogBounds = { readonly maxLogResults: number; readonly maxResponseBytes: number };
+
+/** What a scan reads. */
+export type LogSource = {
+  /** The header of a committed height. */
+  header(height: bigint): Promise<Uint8Array | null> | Uint8Array | null;
+  block(height: bigint): Promise<BlockRecord | null> | BlockRecord | null;
+  /** @throws ChainError HISTORY_PRUNED */
+  receipts(height: bigint): Promise<readonly ReceiptRecord[] | null> | readonly ReceiptRecord[] | null;
+};
+
+/** Wanted logs of the blocks `from` to `to`, both included. @throws RpcError when a bound is met */
+export const findLogs = async (
+  source: LogSource,
+  criteria: LogCriteria,
+  from: bigint,
+  to: bigint,
+  bounds: LogBounds,
+): Promise<ShownLog[]> => {
+  const mayContain = createBloomTest(criteria);
+  const found = createBoundedLogs(bounds);
+  for (let height = from; height <= to; height++) {
+    const header = await source.header(height);
+    if (header === null || !mayContain(headerBloom(header))) continue;
+    const block = await source.block(height);
+    const receipts = await source.receipts(height);
+    if (block !== null && receipts !== null)
+      found.add(formatLogs(block, receipts, (log) => isWantedLog(criteria, log)));
+  }
+  return found.logs;
+};
+
+/** Blocks that are not worth the trip to another thread. */
+const FEW_BLOCKS = 16n;
+
+/** Wanted logs of the committed blocks `from` to `to`, both included. @throws RpcError when a bound is met */
+export const scanLogs = async (
   context: RpcContext,
   client: string,
   criteria: LogCriteria,
   from: bigint,
   to: bigint,
-): Promise<ShownLog[]> => {
-  const { maxLogBlocks } = context.limits;
-  if (to - from >= BigInt(maxLogBlocks))
-    throw invalidParams(`exceed maximum block range: ${maxLogBlocks}; ask for it in parts`);
-  return context.logScans(async () => {
-    const mayContain = createBloomTest(criteria);
-    const found = createBoundedLogs(context);
-    const deadlineMs = context.nowMs() + context.limits.callTimeoutMs;
-    const pace = createPacer();
-    for (let height = from; height <= to; height++) {
-      await pace();
-      if (context.nowMs() > deadlineMs) throw new RpcError(RPC_CODES.timeout, 'request timed out');
-      const block = await context.chain.blockAt(height);
-      if (block !== null && mayContain(headerBloom(block.header)))
-        found.add(await blockLogs(context, block, criteria));
-    }
-    return found.logs;
-  }, client);
+): Promise<ShownLog[] | JsonText> => {
+  const { chain, limits } = context;
+  if (to - from >= BigInt(limits.maxLogBlocks))
+    throw invalidParams(`exceed maximum block range: ${limits.maxLogBlocks}; ask for it in parts`);
+  const { maxLogResults, maxResponseBytes } = limits;
+  const bounds = { maxLogResults, maxResponseBytes };
+  if (to - from < FEW_BLOCKS) {
+    const source: LogSource = {
+      header: async (height) => (await chain.blockAt(height))?.header ?? null,
+      block: (height) => chain.blockAt(height),
+      receipts: (height) => chain.receiptsAt(height),
+    };
+    return context.logScans(() => findLogs(source, criteria, from, to, bounds), client);
+  }
+  const outcome = await context.logScans(
+    () => context.calls.perform({ kind: 'logs', height: from, toHeight: to, criteria, bounds }),
+    client,
+  );
+  if (outcome.status === 'json') return new JsonText(outcome.json);
+  throw new RpcError(outcome.code, outcome.message, outcome.data);
 };
 
 /** Wanted logs of one committed block. */
@@ -81,7 +119,7 @@ export const blockLogs = async (
 /** Characters of a shown log without its topics and data. */
 const LOG_OVERHEAD = 600;
 
-const createBoundedLogs = ({ limits }: RpcContext) => {
+const createBoundedLogs = ({ maxLogResults, maxResponseBytes }: LogBounds) => {
   const logs: ShownLog[] = [];
   let size = 0;
   return {
@@ -89,11 +127,11 @@ const createBoundedLogs = ({ limits }: RpcContext) => {
     add(more: readonly ShownLog[]): void {
       for (const log of more) {
         size += LOG_OVERHEAD + log.data.length;
-        if (logs.length >= limits.maxLogResults)
+        if (logs.length >= maxLogResults)
           throw invalidParams(
-            `query returned more than ${limits.maxLogResults} results; ask for a smaller block range`,
+            `query returned more than ${maxLogResults} results; ask for a smaller block range`,
           );
-        if (size > limits.maxResponseBytes)
+        if (size > maxResponseBytes)
           throw new RpcError(RPC_CODES.responseTooLarge, 'response too large; ask for a smaller block range');
         logs.push(log);
       }

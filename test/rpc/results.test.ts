@@ -241,3 +241,27 @@ test('subscriptions send heads, logs and whole transactions as the methods show 
   expect({ hash, from, blockHash }).toEqual({ hash: sent, from: ALICE.address, blockHash: null });
   await socket.close();
 });
+
+test('logs of many blocks, found in a call thread, are those of each block', async () => {
+  for (let i = 0; i < 20; i++)
+    await chain.commit(
+      ...(i % 5 === 0 ? [await chain.sign(ALICE, chain.on('store', [BigInt(100 + i), 1n]))] : []),
+    );
+  const head = Number(await chain.result('eth_blockNumber'));
+  expect(head).toBeGreaterThan(20);
+  const each: Answer[] = [];
+  for (let height = 0; height <= head; height++) {
+    const at = `0x${height.toString(16)}`;
+    const receipts: Answer[] = await chain.result('eth_getBlockReceipts', [at]);
+    each.push(...receipts.flatMap(({ logs }) => logs));
+  }
+  const all = await chain.result('eth_getLogs', [{ fromBlock: '0x0' }]);
+  expect(all).toEqual(each);
+  const address = chain.probeAddress;
+  const wanted = each.filter((log) => log.address === address);
+  expect(await chain.result('eth_getLogs', [{ fromBlock: '0x0', address }])).toEqual(wanted);
+  const topics = [null, null, `0x${(105).toString(16).padStart(64, '0')}`];
+  const one = each.filter((log) => log.topics[2] === topics[2]);
+  expect(one).toHaveLength(1);
+  expect(await chain.result('eth_getLogs', [{ fromBlock: '0x0', topics }])).toEqual(one);
+});

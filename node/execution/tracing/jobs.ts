@@ -5,6 +5,8 @@
 import type { Address, Hash } from '#consensus/primitives.ts';
 import type { CallRequest } from '#node/chain.ts';
 import type { BlockOverrides, StateOverrides } from '#node/execution/tracing/overrides.ts';
+import type { LogBounds } from '#node/rpc/logScan.ts';
+import type { LogCriteria } from '#node/rpc/params.ts';
 
 /** Null: struct logs. */
 export type TracerName =
@@ -80,6 +82,12 @@ export type CallJob =
   | (At & { readonly kind: 'replayBlock'; readonly parts: ReplayParts })
   | (Transaction & { readonly kind: 'internalOperations' })
   | (Transaction & { readonly kind: 'flatCalls' })
+  | (At & {
+      readonly kind: 'logs';
+      readonly toHeight: bigint;
+      readonly criteria: LogCriteria;
+      readonly bounds: LogBounds;
+    })
   | (At & { readonly kind: 'creator'; readonly address: Address })
   | (Transaction & {
       readonly kind: 'storageRange';

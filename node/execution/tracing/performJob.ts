@@ -21,6 +21,7 @@ import { proveAccount, type TrieSource } from '#node/execution/tracing/proofs.ts
 import { openReplay, type Replay, type ReplaySource, skipTo } from '#node/execution/tracing/replay.ts';
 import { simulate } from '#node/execution/tracing/simulate.ts';
 import { readStorageRange } from '#node/execution/tracing/storageRange.ts';
+import { readLogs } from '#node/execution/tracing/storedLogs.ts';
 import { runTraced, toJson } from '#node/execution/tracing/tracer.ts';
 import type { NodeSource } from '#node/execution/trieNodes.ts';
 import type { BlockRecord } from '#node/storage/records.ts';
@@ -74,6 +75,8 @@ export const performJob = async (source: JobSource, block: BlockRecord, job: Cal
       return JSON.stringify(internalOperations(await treeAt(source, block, job.index)));
     case 'flatCalls':
       return JSON.stringify(otsCalls(await treeAt(source, block, job.index)));
+    case 'logs':
+      return readLogs(store, job);
     case 'creator':
       return JSON.stringify(await findCreator(source, block, job.address));
     case 'storageRange':

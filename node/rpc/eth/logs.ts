@@ -7,6 +7,7 @@ import type { RpcContext } from '#node/rpc/context.ts';
 import { invalidParams, serverError } from '#node/rpc/errors.ts';
 import type { Filter } from '#node/rpc/filters.ts';
 import type { ShownLog } from '#node/rpc/format/receipt.ts';
+import type { JsonText } from '#node/rpc/jsonText.ts';
 import { blockLogs, scanLogs } from '#node/rpc/logScan.ts';
 import { defineMethod, type Method, optional, required } from '#node/rpc/method.ts';
 import { createPacer } from '#node/rpc/pacer.ts';
@@ -30,7 +31,11 @@ const checkRange = (filter: LogFilter): void => {
     throw invalidParams('invalid block range params');
 };
 
-const findLogs = async (context: RpcContext, client: string, filter: LogFilter): Promise<ShownLog[]> => {
+const findLogs = async (
+  context: RpcContext,
+  client: string,
+  filter: LogFilter,
+): Promise<ShownLog[] | JsonText> => {
   if (filter.blockHash !== undefined) {
     const block = await context.chain.blockByHash(filter.blockHash);
     if (block === null) throw serverError('unknown block');
@@ -58,7 +63,11 @@ const createLogFilter = (context: RpcContext, filter: LogFilter): Filter => {
 };
 
 /** What happened since the last poll; moves the filter's position only once the answer is complete. */
-const takeChanges = async (context: RpcContext, client: string, filter: Filter): Promise<unknown[]> => {
+const takeChanges = async (
+  context: RpcContext,
+  client: string,
+  filter: Filter,
+): Promise<unknown[] | JsonText> => {
   if (filter.kind === 'pending') return filter.hashes.splice(0);
   const head = context.chain.head().block.height;
   const from = filter.nextHeight;
@@ -91,7 +100,7 @@ const filterLogs = (
   { filter, lastHeight }: Extract<Filter, { kind: 'logs' }>,
   from: bigint,
   to: bigint,
-): Promise<ShownLog[]> | ShownLog[] => {
+): Promise<ShownLog[] | JsonText> | ShownLog[] => {
   const end = lastHeight === null ? to : smallerOf(lastHeight, to);
   return from > end ? [] : scanLogs(context, client, filter, from, end);
 };

@@ -37,9 +37,15 @@ const BLOOM_INDEX = 6;
 
 const decodeHeader = (header: Uint8Array): Uint8Array[] => RLP.decode(header) as Uint8Array[];
 
+/** Every field before the bloom has its one length, so the bloom has its one place. */
+const BLOOM_PREFIX_AT = 189;
+const BLOOM_AT = BLOOM_PREFIX_AT + 3;
+
 /** 256 bytes. */
 export const headerBloom = (header: Uint8Array): Uint8Array =>
-  decodeHeader(header)[BLOOM_INDEX] ?? new Uint8Array(256);
+  header[0] === 0xf9 && header[BLOOM_PREFIX_AT] === 0xb9 && header[BLOOM_PREFIX_AT + 1] === 1
+    ? header.subarray(BLOOM_AT, BLOOM_AT + 256)
+    : (decodeHeader(header)[BLOOM_INDEX] ?? new Uint8Array(256));
 
 /** What `newHeads` sends. */
 export const formatHeader = (block: Pick<BlockRecord, 'hash' | 'header'>): Record<string, unknown> => {

@@ -14,7 +14,7 @@ export const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 export const startServer = async (overrides: Partial<RpcServerOptions> = {}) => {
   const fakeChain = createFakeChain();
   const fakeMempool = createFakeMempool();
-  const fakeCalls = createFakeCalls();
+  const fakeCalls = createFakeCalls(overrides.chain ?? fakeChain.chain);
   let finalized = 0n;
   const server = createRpcServer({
     host: '127.0.0.1',
