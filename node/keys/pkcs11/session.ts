@@ -133,7 +133,7 @@ const createSession = (pkcs11js: Pkcs11Js, library: PKCS11, session: Buffer, tok
   /** CKA_EC_POINT is an OCTET STRING around the point; some tokens leave the wrapping out. */
   const pointOf = (publicKey: Buffer): Uint8Array => {
     const [attribute] = library.C_GetAttributeValue(session, publicKey, [{ type: pkcs11js.CKA_EC_POINT }]);
-    const value = attribute?.value as Buffer;
+    const value = attribute!.value;
     const point = value.length === 67 && value[0] === 0x04 && value[1] === 0x41 ? value.subarray(2) : value;
     if (point.length !== 65 || point[0] !== 0x04)
       throw new TokenError(

@@ -103,6 +103,11 @@ describe('tampering is refused and named', () => {
       () => join(edited(SEAL, /"genesisHash":"0x.{4}/, '"genesisHash":"0x0000')),
       /OTHER_DRAFT line 13/,
     ],
+    [
+      'another draft in the seal',
+      () => join(edited(SEAL, /"draftHash":"0x.{4}/, '"draftHash":"0x0000')),
+      /OTHER_DRAFT line 13/,
+    ],
     ['a space', () => join(edited(3, ':{', ': {')), /CHAIN_BROKEN line 4.*canonical/],
     ['a byte of rubbish', () => join(edited(3, '{', 'x{')), /CHAIN_BROKEN line 4.*JSON/],
     ['an unknown member', () => join(edited(3, '{"body"', '{"a":"b","body"')), /CHAIN_BROKEN line 4/],
