@@ -38,6 +38,9 @@ contract PegEscape is ReentrancyGuardTransient {
     bytes32 private constant NO_CODE = keccak256("");
     uint8 private constant BALANCE = 0;
     uint8 private constant PARKED = 1;
+    /// @dev What must be left before each refund, so that no stinginess, and no wallet's gas estimate, makes a payment
+    /// fail that would go through: wrapped ether or a token's transfer takes less.
+    uint256 private constant REFUND_GAS_FLOOR = 300_000;
 
     PegVault public immutable VAULT;
     PegVerifier public immutable VERIFIER;
@@ -71,6 +74,7 @@ contract PegEscape is ReentrancyGuardTransient {
     error NothingToRefund(uint64 importedCount);
     /// @notice The deposits do not lead to the vault's hash chain; give the newest one first.
     error WrongDeposit(uint64 nonce);
+    error NotEnoughGas(uint256 needed, uint256 left);
 
     modifier whileEscaping() {
         if (!VERIFIER.isEscaping()) revert NotEscaping();
@@ -151,6 +155,7 @@ contract PegEscape is ReentrancyGuardTransient {
 
     /// @dev One depositor's refusal must not stop those behind it in the chain.
     function _refund(uint64 nonce, Deposit calldata d) private {
+        if (gasleft() < REFUND_GAS_FLOOR) revert NotEnoughGas(REFUND_GAS_FLOOR, gasleft());
         bool paid = true;
         try VAULT.payEscape(d.token, d.sender, d.amount) {} catch {
             // solhint-disable-previous-line no-empty-blocks
