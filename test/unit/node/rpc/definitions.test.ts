@@ -43,13 +43,13 @@ test('every method has a summary, a cost, a class, and distinct named parameters
   }
 });
 
-test('every reference of the document resolves, and there are such', () => {
+test('every reference of the document resolves, and every component is used', () => {
   const used = new Set(
     [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(
       ([, name]) => name,
     ),
   );
-  expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining([...used]));
+  expect([...used].sort()).toEqual(Object.keys(document.components.schemas).sort());
 });
 
 test('parameters that parse text say what it looks like', () => {
