@@ -152,6 +152,7 @@ const commands = {
   bench: ['test/perf/bench/main.ts'],
   'worst-case': ['test/perf/worstCase.ts'],
   'test:spec': ['test/spec/main.ts'],
+  'test:peg': ['test/run.mjs', 'test/contracts', 'test/unit/bridge'],
   'test:rpc': ['test/run.mjs', 'test/rpc', 'test/unit/node/rpc'],
 };
 

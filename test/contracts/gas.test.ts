@@ -4,9 +4,12 @@ import { PEG_GATEWAY } from '#bridge/addresses.ts';
 import { pegGatewayAbi, pegVaultAbi } from '#bridge/contracts/artifacts/contracts.ts';
 import { foldDeposit, type Leaf, leafHash } from '#bridge/encoding/leaf.ts';
 import { outboxProof, outboxRoot } from '#bridge/encoding/outboxTree.ts';
-import { type Address, type Hash, ZERO_ADDRESS, ZERO_HASH } from '#consensus/primitives.ts';
+import { type Address, type Hash, parseAddress, ZERO_ADDRESS, ZERO_HASH } from '#consensus/primitives.ts';
 import { type Anvil, startAnvil } from '#test/contracts/fixtures/anvil.ts';
+import { creationOf, REJECTOR } from '#test/contracts/fixtures/bytecode.ts';
 import { connectChain, type TestChain } from '#test/contracts/fixtures/chain.ts';
+import { anchorLeaves, claimCall, leafOf } from '#test/contracts/fixtures/claims.ts';
+import { govern, vaultCall } from '#test/contracts/fixtures/governing.ts';
 import { namedKey, namedKeys } from '#test/contracts/fixtures/keys.ts';
 import {
   checkpointArguments,
@@ -22,6 +25,7 @@ import {
   SIDECHAIN_ID,
   submitCheckpointCall,
 } from '#test/contracts/fixtures/peg.ts';
+import { createToken, TOKEN_ABI } from '#test/contracts/fixtures/tokens.ts';
 
 const user = namedKey('user');
 let anvil: Anvil;
@@ -133,6 +137,67 @@ test('deposits and claims stay within their limits', async () => {
   expect(steadyDeposit).toBeLessThan(65_000n);
   expect(claims[0]).toBeLessThan(145_000n);
   expect(claims[2]).toBeLessThan(120_000n);
+});
+
+test('tokens, and wrapped ether for who takes none, stay within their limits', async () => {
+  const peg = createPeg({ deployer: 'deployer with tokens' });
+  await deployOn(chain, peg);
+  const { vault } = peg.manifest.addresses;
+  const token = await createToken(chain, user, 'PlainToken');
+  await govern(chain, peg, vaultCall('listToken', [token, 1n, 1_000_000n, 1_000_000n]));
+  for (const [functionName, to] of [
+    ['mint', user.address],
+    ['approve', vault],
+  ] as const)
+    await chain.send(user, { address: token, abi: TOKEN_ABI, functionName, args: [to, 1_000_000n] });
+  const gasOf = async (functionName: string, args: readonly unknown[]): Promise<bigint> =>
+    (await chain.send(user, { address: vault, abi: pegVaultAbi, functionName, args } as never)).gasUsed;
+  const deposit = [token, user.address, 1_000n] as const;
+  const first = await gasOf('depositToken', deposit);
+  const steady = await gasOf('depositToken', deposit);
+  const permits: bigint[] = [];
+  for (const nonce of [0n, 1n]) {
+    const deadline = 2n ** 64n;
+    const signature = await user.account.signTypedData({
+      domain: { name: 'Plain', version: '1', chainId: L1_CHAIN_ID, verifyingContract: token },
+      types: {
+        Permit: [
+          { name: 'owner', type: 'address' },
+          { name: 'spender', type: 'address' },
+          { name: 'value', type: 'uint256' },
+          { name: 'nonce', type: 'uint256' },
+          { name: 'deadline', type: 'uint256' },
+        ],
+      },
+      primaryType: 'Permit',
+      message: { owner: user.address, spender: vault, value: 1_000n, nonce, deadline },
+    });
+    const parts = [
+      Number(`0x${signature.slice(130)}`),
+      signature.slice(0, 66),
+      `0x${signature.slice(66, 130)}`,
+    ];
+    permits.push(await gasOf('depositTokenWithPermit', [...deposit, deadline, ...parts]));
+  }
+
+  const refuser = parseAddress((await chain.create(user, creationOf(REJECTOR))).contractAddress);
+  const leaves = [
+    leafOf(0, namedKey('new holder').address, 100n, token),
+    leafOf(1, user.address, 100n, token),
+    leafOf(2, refuser, ETHER),
+  ];
+  const hashes = await anchorLeaves(chain, peg, leaves);
+  const claims: bigint[] = [];
+  for (const leaf of leaves) claims.push((await chain.send(user, claimCall(peg, leaf, hashes))).gasUsed);
+  console.info(
+    `gas: token deposit first ${first}, steady ${steady}, permit ${permits.join(', ')}; token claim new holder ${claims[0]}, steady ${claims[1]}; wrapped ether ${claims[2]}`,
+  );
+  expect(first).toBeLessThan(110_000n);
+  expect(steady).toBeLessThan(90_000n);
+  expect(permits[0]).toBeLessThan(135_000n);
+  expect(permits[1]).toBeLessThan(105_000n);
+  expect(claims[1]).toBeLessThan(145_000n);
+  expect(claims[2]).toBeLessThan(220_000n);
 });
 
 test('imports and burns stay within their limits', async () => {
