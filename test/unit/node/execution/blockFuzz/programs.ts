@@ -38,7 +38,7 @@ const DELEGATECALL = 0xf4;
 const STATICCALL = 0xfa;
 
 /** Few, so that programs meet in them. */
-const slotOf = (random: Random): number => between(random, 0, 5);
+const slotOf = (random: Random): number => between(random, 0, 2);
 const wordOf = (random: Random): bigint =>
   pick(random, [0n, 0n, 1n, BigInt(between(random, 2, 1e6)), (1n << 256n) - 1n, 1n << 255n]);
 

@@ -17,15 +17,18 @@ export const partyOf = (name: string): Party => {
 export type World = {
   readonly common: ChainCommon;
   readonly parties: readonly Party[];
-  /** Grows as contracts are created. */
-  readonly targets: Uint8Array[];
+  /** Contracts; grows as they are created. */
+  readonly contracts: Uint8Array[];
+  /** Whatever else has an address. */
+  readonly others: readonly Uint8Array[];
   readonly nonces: Map<Party, bigint>;
 };
 
 const BASE_FEE = 1_000_000_000n;
 
 export const randomTransaction = (random: Random, world: World): Uint8Array => {
-  const { common, parties, targets, nonces } = world;
+  const { common, parties, contracts, others, nonces } = world;
+  const targets = [...others, ...contracts];
   const from = pick(random, parties);
   const expected = nonces.get(from) ?? 0n;
   const isWrong = random() < 0.04;
@@ -63,7 +66,9 @@ export const randomTransaction = (random: Random, world: World): Uint8Array => {
     ),
     value: pick(random, [0n, 0n, 1n, BigInt(between(random, 1, 1e9)), random() < 0.02 ? 1n << 100n : 7n]),
     data,
-    ...(creates ? {} : { to: bytesToHex(pick(random, targets)) }),
+    ...(creates
+      ? {}
+      : { to: bytesToHex(pick(random, isPlain ? others : random() < 0.8 ? contracts : targets)) }),
     ...fees,
     ...(type === 0 ? {} : { chainId: common.chainId(), accessList }),
     ...(type === 4 ? { authorizationList: authorisations(random, world) } : {}),
@@ -75,14 +80,14 @@ export const randomTransaction = (random: Random, world: World): Uint8Array => {
 };
 
 /** Some valid, some of another chain or nonce; some take a delegation back. */
-const authorisations = (random: Random, { common, parties, targets, nonces }: World) =>
+const authorisations = (random: Random, { common, parties, contracts, others, nonces }: World) =>
   Array.from({ length: between(random, 1, 3) }, () => {
     const authority = pick(random, parties);
     const nonce = nonces.get(authority) ?? 0n;
     const isRight = random() < 0.7;
     const chainId = isRight ? pick(random, [0n, common.chainId()]) : 77n;
     if (isRight) nonces.set(authority, nonce + 1n);
-    const address = random() < 0.3 ? new Uint8Array(20) : pick(random, targets);
+    const address = random() < 0.3 ? new Uint8Array(20) : pick(random, random() < 0.7 ? contracts : others);
     return eoaCode7702SignAuthorization(
       { chainId: hexOf(chainId), address: bytesToHex(address), nonce: hexOf(nonce) },
       authority.key,
