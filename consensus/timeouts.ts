@@ -21,7 +21,7 @@ export const DEFAULT_TIMEOUTS: TimeoutOptions = {
   proposeStepMs: 500,
   voteMs: 500,
   voteStepMs: 250,
-  capMs: 10_000,
+  capMs: 15_000,
 };
 
 export const timeoutDurationMs = (options: TimeoutOptions, kind: TimeoutKind, round: number): number =>

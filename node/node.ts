@@ -305,6 +305,7 @@ export const createNode = async (config: NodeConfig, dependencies: NodeDependenc
       sendTransactions: (peerId, raws) => network.sendTransactions(peerId, raws),
       onTransactions: (take) => network.onTransactions(take),
       onPeerConnected: (listener) => network.onPeerConnected(listener),
+      onTransactionsLost: (listener) => network.onTransactionsLost(listener),
     });
     unsubscribe.push(
       l1View.onChange(() => {

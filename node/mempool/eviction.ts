@@ -87,6 +87,7 @@ export const createEviction = (options: EvictionOptions): Eviction => {
         if (isCheaper(victim, candidates[middle]!)) low = middle + 1;
         else high = middle;
       }
+      if (candidates[low]?.entry === victim.entry || candidates[low - 1]?.entry === victim.entry) return;
       candidates.splice(low, 0, victim);
       if (candidates.length <= MAX_CANDIDATES) return;
       candidates.shift();

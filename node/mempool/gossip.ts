@@ -23,7 +23,7 @@ export type PoolGossip = {
 const MAX_PEERS = 1_024;
 /** How many signatures are recovered (60 µs each) before others get their turn. */
 export const ADMIT_AT_ONCE = 16;
-/** One token is one transaction; a refused one costs as many as this, a known one nothing more: it is not recovered. */
+/** One token is one transaction; a refused one costs as many as this, unless it was refused before it was recovered. */
 export const REFUSED_COST = 8;
 export const ADMISSION_BUDGET = { perSecond: 4_000, burst: 8_000 };
 const AGAIN_EVERY_MS = 3_000;
@@ -56,12 +56,17 @@ const createTurns = () => {
 
 export const connectPoolToNetwork = (
   pool: Pool,
-  network: Pick<Network, 'publishTransactions' | 'sendTransactions' | 'onTransactions' | 'onPeerConnected'>,
+  network: Pick<
+    Network,
+    'publishTransactions' | 'sendTransactions' | 'onTransactions' | 'onPeerConnected' | 'onTransactionsLost'
+  >,
   nowMs: () => number = () => performance.now(),
 ): PoolGossip => {
   const budgets = new Map<string, TokenBucket>();
   const inTurn = createTurns();
   let waiting = 0;
+  /** The last of those that were announced again. */
+  let announced = 0;
   let stopped = false;
 
   const budgetOf = (peer: Peer): TokenBucket => {
@@ -74,13 +79,14 @@ export const connectPoolToNetwork = (
     return budget;
   };
 
-  type Verdict = 'fresh' | 'known' | 'refused' | 'junk';
+  type Verdict = 'fresh' | 'known' | 'noRoom' | 'refused' | 'junk';
   const admitOne = async (raw: Uint8Array): Promise<Verdict> => {
     // a fault while reading state is the pool's own, and logged there
     const admission = await pool.add(raw, 'gossip').catch(() => null);
     if (admission === null) return 'refused';
     if (admission.admitted) return 'fresh';
     if (admission.code === 'ALREADY_KNOWN') return 'known';
+    if (admission.code === 'POOL_FULL') return 'noRoom';
     return JUNK.has(admission.code) ? 'junk' : 'refused';
   };
 
@@ -89,6 +95,7 @@ export const connectPoolToNetwork = (
     let waitMs = budget.spend(transactions.length);
     const fresh: Uint8Array[] = [];
     let isJunk = false;
+    let recovered = 0;
     waiting += transactions.length;
     // one forged signature condemns the batch: the rest is not worth a recovery
     for (let at = 0; at < transactions.length && !isJunk && !stopped; at += ADMIT_AT_ONCE) {
@@ -96,25 +103,30 @@ export const connectPoolToNetwork = (
       const verdicts = await inTurn(() => Promise.all(slice.map(admitOne)));
       for (const [i, verdict] of verdicts.entries()) {
         if (verdict === 'fresh') fresh.push(slice[i]!);
+        if (verdict !== 'known' && verdict !== 'noRoom') recovered++;
         if (verdict === 'junk') isJunk = true;
         if (verdict === 'junk' || verdict === 'refused') waitMs = budget.spend(REFUSED_COST - 1);
       }
     }
     waiting -= transactions.length;
-    return { fresh, isJunk, waitMs };
+    return { fresh, isJunk, recovered, waitMs };
+  };
+
+  const welcome = ({ peerId }: Peer): void => {
+    const { transactions } = pool.waiting({ maxBytes: WELCOME_BYTES });
+    if (transactions.length > 0) network.sendTransactions(peerId, transactions);
   };
 
   network.onTransactions(take);
   const unsubscribe = [
     pool.onLocal((transaction) => network.publishTransactions([transaction.raw])),
-    network.onPeerConnected(({ peerId }) => {
-      const welcome = pool.waiting({ maxBytes: WELCOME_BYTES });
-      if (welcome.length > 0) network.sendTransactions(peerId, welcome);
-    }),
+    network.onPeerConnected(welcome),
+    network.onTransactionsLost(welcome),
   ];
   const timer = setInterval(() => {
-    const again = pool.waiting({ localSinceMs: AGAIN_AFTER_MS, maxBytes: AGAIN_BYTES });
-    if (again.length > 0) network.publishTransactions(again);
+    const again = pool.waiting({ localSinceMs: AGAIN_AFTER_MS, maxBytes: AGAIN_BYTES, after: announced });
+    announced = again.last;
+    if (again.transactions.length > 0) network.publishTransactions(again.transactions);
   }, AGAIN_EVERY_MS);
 
   return {

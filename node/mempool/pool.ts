@@ -64,8 +64,14 @@ export type Pool = Mempool &
   PoolView & {
     /** As `onAdmitted`, for those that this node's own clients sent. */
     onLocal(listener: (transaction: PooledTransaction) => void): () => void;
-    /** What waits, oldest first; with `localSinceMs` only what our own clients sent at least so long ago. */
-    waiting(what: { readonly localSinceMs?: number; readonly maxBytes: number }): readonly Uint8Array[];
+    /**
+     * What waits: imports, then what can be next, then the rest; with `localSinceMs` only what our own clients sent at
+     * least so long ago. Where not all fits, the next call goes on `after` the `last` of this one.
+     */
+    waiting(what: { readonly localSinceMs?: number; readonly maxBytes: number; readonly after?: number }): {
+      readonly transactions: readonly Uint8Array[];
+      readonly last: number;
+    };
     /** Bytes of the ordinary transactions; imports have slots of their own, one per relayer. */
     sizeBytes(): number;
     /** What the signature of a transaction that waits here recovered to, 64 bytes. */
@@ -322,10 +328,9 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
    * what is refused must not take the processor from what is executed.
    */
   const isHopeless = (raw: Uint8Array, local: boolean): boolean => {
-    if (!isFullFor(raw.length)) return false;
+    // a client may still replace its own, which needs no room
+    if (local || !isFullFor(raw.length)) return false;
     const victim = eviction.cheapest();
-    // a client may still replace its own
-    if (victim === null && local) return false;
     if (victim !== null && !victim.executable) return false;
     const glance = glanceAt(raw);
     if (glance === null || glance.isImport) return false;
@@ -517,7 +522,7 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       if (before !== undefined) return pass(before);
       if (source === 'gossip' && included.has(hash)) return refuse(hash, 'ALREADY_KNOWN', 'already known');
       if (closed || checking.size >= limits.maxInFlight) return refuse(hash, 'POOL_FULL', 'txpool is full');
-      if (isHopeless(raw, source === 'local')) return refuseFull(hash, source === 'local');
+      if (isHopeless(raw, source === 'local')) return refuse(hash, 'POOL_FULL', 'txpool is full');
       checking.add(hash);
       try {
         return await admit(hash, raw, source === 'local');
@@ -581,19 +586,34 @@ export const createPool = (options: PoolOptions, { chain, onFault }: PoolDepende
       localListeners.add(listener);
       return () => localListeners.delete(listener);
     },
-    waiting({ localSinceMs, maxBytes }) {
+    waiting({ localSinceMs, maxBytes, after = 0 }) {
       const untilMs = localSinceMs === undefined ? null : nowMs() - localSinceMs;
-      const waiting = [...byHash.values(), ...importsByHash.values()]
-        .filter(({ local, arrivedMs }) => untilMs === null || (local && arrivedMs <= untilMs))
-        .sort((a, b) => a.sequence - b.sequence);
+      const isMeant = ({ local, arrivedMs }: Pick<Entry, 'local' | 'arrivedMs'>): boolean =>
+        untilMs === null || (local && arrivedMs <= untilMs);
+      const due = [...queues.values()].flatMap((queue) => {
+        const executable = executableOf(queue).length;
+        return queue.entries
+          .map((entry, at) => ({ entry, isLater: at >= executable }))
+          .filter(({ entry }) => isMeant(entry));
+      });
+      // one round through all of them, from where the last one ended; those that can be next before those that cannot
+      due.sort(
+        (a, b) =>
+          Number(a.isLater) - Number(b.isLater) ||
+          Number(a.entry.sequence <= after) - Number(b.entry.sequence <= after) ||
+          a.entry.sequence - b.entry.sequence,
+      );
+      const first = [...importsByHash.values()].filter(isMeant);
       const chosen: Uint8Array[] = [];
       let bytes = 0;
-      for (const { transaction } of waiting) {
+      let last = after;
+      for (const { transaction, sequence } of [...first, ...due.map(({ entry }) => entry)]) {
+        if (bytes + transaction.raw.length > maxBytes) continue;
         bytes += transaction.raw.length;
-        if (bytes > maxBytes) break;
         chosen.push(transaction.raw);
+        if (!transaction.isImport) last = sequence;
       }
-      return chosen;
+      return { transactions: chosen, last };
     },
     async settled() {
       while (isRefreshing) await refreshing;

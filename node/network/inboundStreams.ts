@@ -38,6 +38,28 @@ export type InboundStreams = {
   request(protocol: string, handler: RequestHandler): Handler;
 };
 
+/** Of what one transaction takes: the recovery of its signature, and a read of its sender. */
+const RECOVERY_MS = 0.1;
+/** As many are admitted at once (node/mempool/gossip.ts); after them others have their turn. */
+const UNMEASURED_AFTER = 16;
+
+/** How long what a peer wrote on an older stream may take to be read, once it opened a newer one. */
+const REPLACED_AFTER_MS = 5_000;
+
+const ended = (stream: Stream): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(
+      () => stream.abort(new Error('replaced by a newer stream')),
+      REPLACED_AFTER_MS,
+    ).unref();
+    stream.addEventListener('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+
+/** What encrypting 64 KiB of an answer may take. */
+const SERVING_MS = 1;
 /** What an answer costs its asker at least: looking it up has a price of its own. */
 const MIN_ANSWER_BYTES = 16 * 1024;
 
@@ -61,11 +83,15 @@ export const createInboundStreams = (options: InboundStreamsOptions): InboundStr
       reportFault(peer.peerId, isCode(error, 'OVERSIZED') ? 'oversized' : 'malformed', errorMessage(error));
       return 0;
     }
-    const { fresh, isJunk, waitMs } = await onTransactions(peer, batch.transactions);
-    budgets.reading.uselessCpuMs.give(USES_MS.transaction * fresh.length);
+    const { fresh, isJunk, recovered, waitMs } = await onTransactions(peer, batch.transactions);
+    const { cpuMs, uselessCpuMs } = budgets.reading;
+    // the first few are recovered while the chunk that brought them is measured, the others behind it
+    const laterMs = RECOVERY_MS * Math.max(0, recovered - UNMEASURED_AFTER);
+    uselessCpuMs.give(USES_MS.transaction * fresh.length);
+    const debtMs = Math.max(cpuMs.spend(laterMs), uselessCpuMs.spend(laterMs));
     if (isJunk) reportFault(peer.peerId, 'invalid', 'a batch with a transaction that no state makes valid');
     else spreading.passOn(batch.holders, fresh);
-    return waitMs;
+    return Math.max(waitMs, debtMs);
   };
 
   return {
@@ -95,12 +121,18 @@ export const createInboundStreams = (options: InboundStreamsOptions): InboundStr
       });
     },
 
-    transactions: (stream, connection) => {
+    transactions: async (stream, connection) => {
       const entry = connected(connection.remotePeer.toString());
       if (entry === null) return stream.abort(new Error('not connected'));
       const { peer, budgets } = entry;
-      transactionStreams.get(entry)?.abort(new Error('replaced by a newer stream'));
+      const older = transactionStreams.get(entry);
       transactionStreams.set(entry, stream);
+      if (older?.status === 'open') {
+        stream.pause();
+        await ended(older);
+        if (stream.status !== 'open') return;
+        stream.resume();
+      }
       attachInbox(stream, {
         maxMessageBytes: MAX_BATCH_BYTES,
         book: (sizeBytes) => Math.max(budgets.gossipMessages.spend(1), budgets.gossipBytes.spend(sizeBytes)),
@@ -131,7 +163,10 @@ export const createInboundStreams = (options: InboundStreamsOptions): InboundStr
       const turn = budgets.answers.enter();
       if (turn === null) return overBudget(stream, peer.peerId);
       const leave = await turn;
-      leave(stream.status === 'open' ? Math.max(MIN_ANSWER_BYTES, await serve()) : 0);
+      const sentBytes = stream.status === 'open' ? await serve() : 0;
+      // its window updates make us encrypt, in its own time
+      budgets.reading.uselessCpuMs.give((SERVING_MS * sentBytes) / (64 * 1024));
+      leave(stream.status === 'closed' && sentBytes === 0 ? 0 : Math.max(MIN_ANSWER_BYTES, sentBytes));
     },
   };
 };

@@ -40,13 +40,13 @@ export const attachInbox = (stream: Stream, options: InboxOptions): void => {
     const waitMs = book(message.length);
     const work = onMessage(message);
     if (waitMs === 0 && work === undefined) return undefined;
-    void hold(waitMs, work);
+    hold(waitMs, work).catch((error: unknown) => stream.abort(new Error(errorMessage(error))));
     return STOP;
   });
 
   const hold = async (waitMs: number, work: Promise<number> | undefined): Promise<void> => {
     held = true;
-    if (isReadable(stream)) stream.pause();
+    queueMicrotask(pauseIfHeld);
     const longerMs = Math.max(waitMs, work === undefined ? 0 : await work);
     if (longerMs > 0) {
       onPaused();
@@ -54,13 +54,24 @@ export const attachInbox = (stream: Stream, options: InboxOptions): void => {
     }
     held = false;
     readWaiting();
-    if (held) return;
-    if (saidAll) closeOurSide(stream);
-    else if (isReadable(stream)) stream.resume();
+    readOn();
+  };
+
+  /**
+   * Not at once: what lies in the stream's own buffer is dispatched while it resumes, and where that holds again, the
+   * library would go on to resume what was paused just now.
+   */
+  const pauseIfHeld = (): void => {
+    if (held && isReadable(stream)) stream.pause();
+  };
+
+  const readOn = (): void => {
+    if (!held && isReadable(stream)) stream.resume();
+    if (saidAll && !held && waiting.length === 0 && stream.readBufferLength === 0) closeOurSide(stream);
   };
 
   const readWaiting = (): void => {
-    while (waiting.length > 0 && !held && isReadable(stream)) {
+    while (waiting.length > 0 && !held && stream.status === 'open') {
       try {
         const rest = decoder.push(waiting.shift()!);
         if (rest.length > 0) waiting.unshift(rest);
@@ -80,9 +91,9 @@ export const attachInbox = (stream: Stream, options: InboxOptions): void => {
     waiting.length = 0;
   });
   stream.addEventListener('remoteCloseWrite', () => {
-    // a sender that closes has said all it had; its half frame is dropped with the stream
+    // a sender that closes has said all it had; what of it waits here is still read, a half frame dropped with the stream
     saidAll = true;
-    if (!held) closeOurSide(stream);
+    readOn();
   });
 };
 

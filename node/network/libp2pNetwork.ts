@@ -26,6 +26,7 @@ import { createKeepAlive } from '#node/network/keepAlive.ts';
 import { createLibp2pNode } from '#node/network/libp2pNode.ts';
 import { createLinks, MAX_CONNECTIONS_PER_PEER } from '#node/network/links.ts';
 import {
+  type BatchOutcome,
   type ConsensusHandler,
   MAX_CONSENSUS_MESSAGE_BYTES,
   type Network,
@@ -63,6 +64,8 @@ export type Libp2pNetwork = Network & {
   counters(): NetworkCounters;
 };
 
+const NOTHING_TAKEN: BatchOutcome = { fresh: [], isJunk: false, recovered: 0, waitMs: 0 };
+
 /** A set may grow to this many validators while a node runs (RULES 5). */
 const MAX_VALIDATORS = 100;
 const RECHECK_MS = 2_000;
@@ -86,12 +89,13 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
   const requestHandlers = new Map<string, RequestHandler>();
   const connectedListeners = new Set<(peer: Peer) => void>();
   const disconnectedListeners = new Set<(peer: Peer) => void>();
+  const lostListeners = new Set<(peer: Peer) => void>();
   /** Bounded by the peer table, gone with the peer's last connection. */
   const roundTrips = new Map<string, number>();
   /** By a connection's timeline: gives back its place among those that have not shaken hands. */
   const entered = new WeakMap<object, () => void>();
   let consensusHandler: ConsensusHandler = () => {};
-  let transactionsHandler: TransactionsHandler = async () => ({ fresh: [], isJunk: false, waitMs: 0 });
+  let transactionsHandler: TransactionsHandler = async () => NOTHING_TAKEN;
   let running: Libp2p | null = null;
 
   const allowList = createAllowList(options.allowList, localPeerId, options.members ?? null);
@@ -144,14 +148,20 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
       maxQueueBytes: tuning.transactionsQueueBytes,
       stallMs: tuning.stallMs,
       openStream: (signal) => openLine(peerId, TRANSACTIONS_PROTOCOL, signal),
-      onStalled: (reason) =>
+      onStalled: (reason) => {
         log(
           'debug',
           'slow',
           peerId,
           { peerId, reason },
           'peer does not read transactions, dropping what waits for it',
-        ),
+        );
+        // not from within the send that found the queue full
+        setImmediate(() => {
+          const connected = table.get(peerId);
+          if (connected !== null) for (const listener of lostListeners) notify(listener, connected.peer);
+        });
+      },
     });
 
   const createLine = (peerId: string, protocol: string, maxQueueBytes: number): Outbox =>
@@ -284,7 +294,7 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
         return await transactionsHandler(peer, transactions);
       } catch (error) {
         logger.error({ error: errorMessage(error) }, 'transactions of a peer were not taken');
-        return { fresh: [], isJunk: false, waitMs: 0 };
+        return NOTHING_TAKEN;
       }
     },
     spreading,
@@ -454,6 +464,10 @@ export const createLibp2pNetwork = async (options: Libp2pNetworkOptions): Promis
     },
     reportUse(peerId, use, sizeBytes = 0) {
       table.get(peerId)?.budgets.reading.uselessCpuMs.give(useMs(use, sizeBytes));
+    },
+    onTransactionsLost(listener) {
+      lostListeners.add(listener);
+      return () => lostListeners.delete(listener);
     },
     onTransactions(handler) {
       transactionsHandler = handler;

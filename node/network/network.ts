@@ -25,6 +25,8 @@ export type ConsensusHandler = (peer: Peer, message: Uint8Array) => void;
 export type BatchOutcome = {
   /** What was new here, in its order: others may lack it. */
   readonly fresh: readonly Uint8Array[];
+  /** How many signatures were recovered for it. */
+  readonly recovered: number;
   /** One of the transactions is none in any state: whoever sent it made it up. */
   readonly isJunk: boolean;
   /** How long nothing more of this peer can be taken. */
@@ -64,6 +66,8 @@ export interface Network {
   publishTransactions(transactions: readonly Uint8Array[]): void;
   /** To one peer. */
   sendTransactions(peerId: string, transactions: readonly Uint8Array[]): void;
+  /** What waited for this peer was dropped, because it did not read: it may be given again. */
+  onTransactionsLost(listener: (peer: Peer) => void): () => void;
   /** One batch of a peer at a time: its next is read when this one is done. */
   onTransactions(handler: TransactionsHandler): void;
   /** What this peer sent was of use, and reading it is not held against it. */

@@ -26,6 +26,7 @@ export const delegate = (network: Network, changes: Partial<Network>): Network =
   publishTransactions: (transactions) => network.publishTransactions(transactions),
   sendTransactions: (peerId, transactions) => network.sendTransactions(peerId, transactions),
   onTransactions: (handler) => network.onTransactions(handler),
+  onTransactionsLost: (listener) => network.onTransactionsLost(listener),
   reportUse: (peerId, use, sizeBytes) => network.reportUse(peerId, use, sizeBytes),
   reportFault: (peerId, fault, detail) => network.reportFault(peerId, fault, detail),
   ...changes,

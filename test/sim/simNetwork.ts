@@ -253,6 +253,9 @@ export class SimNetwork implements Network {
   publishTransactions(): void {}
   sendTransactions(): void {}
   reportUse(): void {}
+  onTransactionsLost(): () => void {
+    return () => undefined;
+  }
   onTransactions(): void {}
   reportFault(peerId: string, fault: PeerFault, detail: string): void {
     if (this.process.isAlive) this.#hub.ports.watch.onFault(this.process, peerId, fault, detail);

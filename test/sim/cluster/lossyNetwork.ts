@@ -133,6 +133,9 @@ export class LossyNetwork implements Network {
   publishTransactions(): void {}
   sendTransactions(): void {}
   reportUse(): void {}
+  onTransactionsLost(): () => void {
+    return () => undefined;
+  }
   onTransactions(): void {}
   reportFault(peerId: string, fault: PeerFault, detail: string): void {
     this.#hub.faults.push({ by: this.localPeerId, peerId, fault, detail });

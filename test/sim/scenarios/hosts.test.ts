@@ -1,4 +1,5 @@
 /** Scenarios in which the parts of a host meet: signer, clock, disk, execution, block sync. */
+import { DEFAULT_TIMEOUTS } from '#consensus/timeouts.ts';
 import { NIL } from '#consensus/types.ts';
 import { encodeRlp } from '#node/consensus/rlp.ts';
 import { createLease, credibleHeight } from '#node/sync/lease.ts';
@@ -175,7 +176,7 @@ const withHeavyWork = async (seed: number, fullBlockMs: number): Promise<Cluster
 };
 
 test('a worst-case block that takes a third of the cap commits in round 0 (RULES 4)', async () => {
-  const cluster = await withHeavyWork(401, 3_333);
+  const cluster = await withHeavyWork(401, Math.floor(DEFAULT_TIMEOUTS.capMs / 3));
   expect(await cluster.until(4n, 60_000)).toBe(true);
   const [member] = cluster.members as [Member];
   const full = member.database.blocks.find(({ transactions }) => transactions.length === 2);

@@ -22,6 +22,7 @@ test('a client’s transaction reaches the pools of all nodes, and only its own 
     const gossip = connectPoolToNetwork(pool, {
       onTransactions: (handler) => network.onTransactions(handler),
       onPeerConnected: (listener) => network.onPeerConnected(listener),
+      onTransactionsLost: (listener) => network.onTransactionsLost(listener),
       sendTransactions: (peerId, transactions) => network.sendTransactions(peerId, transactions),
       publishTransactions: (transactions) => {
         published++;

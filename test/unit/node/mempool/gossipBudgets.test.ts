@@ -37,6 +37,7 @@ const start = (...accounts: readonly Account[]) => {
   const given: { to: string; transactions: readonly Uint8Array[] }[] = [];
   let handler: TransactionsHandler | null = null;
   let connected: (peer: Peer) => void = () => undefined;
+  let lost: (peer: Peer) => void = () => undefined;
   let nowMs = 0;
   const gossip = connectPoolToNetwork(
     {
@@ -54,6 +55,10 @@ const start = (...accounts: readonly Account[]) => {
         connected = listener;
         return () => undefined;
       },
+      onTransactionsLost: (listener) => {
+        lost = listener;
+        return () => undefined;
+      },
       publishTransactions: (transactions) => given.push({ to: 'everybody', transactions }),
       sendTransactions: (to, transactions) => given.push({ to, transactions }),
     },
@@ -69,6 +74,7 @@ const start = (...accounts: readonly Account[]) => {
     asked,
     given,
     connect: (from: Peer) => connected(from),
+    lose: (from: Peer) => lost(from),
     deliver: (from: Peer, batch: readonly Uint8Array[]) => handler!(from, batch),
     pass: (ms: number) => {
       nowMs += ms;
@@ -153,6 +159,14 @@ describe('what is announced', () => {
     await pool.add(mine, 'local');
     await deliver(honest, [transfer(bob)]);
     expect(given).toEqual([{ to: 'everybody', transactions: [mine] }]);
+  });
+
+  test('a peer that lost what waited for it is given it again', async () => {
+    const { deliver, lose, given } = start(alice);
+    const theirs = transfer(alice);
+    await deliver(flooder, [theirs]);
+    lose(honest);
+    expect(given).toEqual([{ to: 'honest', transactions: [theirs] }]);
   });
 
   test('a peer that connects is given what waits, whoever sent it, within a bound', async () => {

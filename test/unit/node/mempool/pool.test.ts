@@ -205,7 +205,7 @@ describe('limits', () => {
     await pool.add(transfer(bob, { tip: 5n }), 'gossip');
     const worse = createAccount('worse');
     state.set(worse, {});
-    expect(codeOf(await pool.add(transfer(worse, { tip: 1n }), 'gossip'))).toBe('UNDERPRICED');
+    expect(codeOf(await pool.add(transfer(worse, { tip: 1n }), 'gossip'))).toBe('POOL_FULL');
     expect(codeOf(await pool.add(transfer(worse, { tip: 3n }), 'gossip'))).toBe('ADMITTED');
     expect(pool.get(hashOf(cheap))).toBeNull();
     expect(pool.size()).toBe(2);
@@ -220,10 +220,10 @@ describe('limits', () => {
       forged.fill(0xff, forged.length - 32);
       return forged;
     };
-    expect(codeOf(await pool.add(forge(transfer(bob, { nonce: 1n, tip: 5n })), 'gossip'))).toBe(
-      'UNDERPRICED',
+    expect(codeOf(await pool.add(forge(transfer(bob, { nonce: 1n, tip: 5n })), 'gossip'))).toBe('POOL_FULL');
+    expect(codeOf(await pool.add(forge(transfer(bob, { nonce: 1n, tip: 5n })), 'local'))).toBe(
+      'BAD_SIGNATURE',
     );
-    expect(codeOf(await pool.add(forge(transfer(bob, { nonce: 1n, tip: 5n })), 'local'))).toBe('POOL_FULL');
     expect(codeOf(await pool.add(forge(transfer(bob, { nonce: 1n, tip: 6n })), 'gossip'))).toBe(
       'BAD_SIGNATURE',
     );
@@ -237,6 +237,30 @@ describe('limits', () => {
     expect(codeOf(await pool.add(imported, 'gossip'))).toBe('ADMITTED');
   });
 
+  test('what is announced again: imports, what can be next, the rest; and all of it in turn', async () => {
+    const gapped = [];
+    for (let nonce = 5n; nonce < 9n; nonce++) {
+      gapped.push(transfer(alice, { nonce }));
+      await pool.add(gapped.at(-1)!, 'local');
+    }
+    const next = transfer(bob);
+    await pool.add(next, 'local');
+    const imported = importOf(relayer, 0n, 0n, 1);
+    await pool.add(imported, 'local');
+    const room = imported.length + next.length + 2 * gapped[0]!.length + 10;
+    const announced = pool.waiting({ localSinceMs: 0, maxBytes: room });
+    expect(announced.transactions.map(hashOf)).toEqual([imported, next, gapped[0]!, gapped[1]!].map(hashOf));
+    const again = pool.waiting({ localSinceMs: 0, maxBytes: room, after: announced.last });
+    expect(again.transactions.map(hashOf)).toEqual([imported, next, gapped[2]!, gapped[3]!].map(hashOf));
+  });
+
+  test('a client may replace its own in a full pool, whatever others pay', async () => {
+    withLimits({ maxTransactions: 2 });
+    await pool.add(transfer(alice, { tip: 2n }), 'local');
+    await pool.add(transfer(bob, { tip: 10n * GWEI }), 'gossip');
+    expect(codeOf(await pool.add(transfer(alice, { tip: 5n * GWEI, value: 1n }), 'local'))).toBe('ADMITTED');
+  });
+
   test('what waits for a nonce goes first, whoever sent it', async () => {
     withLimits({ maxTransactions: 1 });
     await pool.add(transfer(alice, { nonce: 1n, tip: 9n * GWEI }), 'local');
@@ -247,7 +271,7 @@ describe('limits', () => {
   test('local transactions that could be next are not evicted', async () => {
     withLimits({ maxTransactions: 1 });
     await pool.add(transfer(alice, { tip: 1n }), 'local');
-    expect(codeOf(await pool.add(transfer(bob, { tip: 9n }), 'gossip'))).toBe('UNDERPRICED');
+    expect(codeOf(await pool.add(transfer(bob, { tip: 9n }), 'gossip'))).toBe('POOL_FULL');
     expect(codeOf(await pool.add(transfer(bob, { tip: 9n }), 'local'))).toBe('POOL_FULL');
   });
 
@@ -462,8 +486,10 @@ describe('work per transaction', () => {
     await pool.add(mine, 'gossip');
     expect(admitted).toEqual([mine, theirs].map(hashOf));
     expect(local).toEqual([hashOf(mine)]);
-    expect(pool.waiting({ localSinceMs: 0, maxBytes: 10_000 }).map(hashOf)).toEqual([hashOf(mine)]);
-    expect(pool.waiting({ localSinceMs: 0, maxBytes: 10 })).toEqual([]);
+    expect(pool.waiting({ localSinceMs: 0, maxBytes: 10_000 }).transactions.map(hashOf)).toEqual([
+      hashOf(mine),
+    ]);
+    expect(pool.waiting({ localSinceMs: 0, maxBytes: 10 }).transactions).toEqual([]);
     const account: Account = alice;
     expect(pool.get(hashOf(mine))).toMatchObject({ sender: account.address, nonce: 0n, gasLimit: 21_000n });
   });

@@ -170,7 +170,7 @@ const observe = (identity: Identity, network: Libp2pNetwork, logger: CapturedLog
     const fresh = batch.filter((raw) => !transactions.some((known) => sameBytes(raw, known)));
     transactions.push(...fresh);
     changed();
-    return { fresh, isJunk: false, waitMs: 0 };
+    return { fresh, isJunk: false, recovered: 0, waitMs: 0 };
   });
   return {
     identity,

@@ -95,7 +95,7 @@ test('among four who are all connected each gets a transaction once; behind a mi
           () => received.filter((line) => line.endsWith(node.identity.name)).length === 1,
         );
         for (const raw of fresh) node.arrived(raw);
-        return { fresh, isJunk: false, waitMs: 0 };
+        return { fresh, isJunk: false, recovered: 0, waitMs: 0 };
       });
     nodes[0]!.network.publishTransactions([text('a transaction')]);
     await Promise.all([...nodes.slice(1), behind].map((node) => node.transaction(text('a transaction'))));

@@ -57,10 +57,10 @@ test('one batch of a peer is in work, the next is read when it is done, and othe
   other.stream.send(batch('of another'));
   await arrived(2);
   expect(started).toEqual([['first'], ['of another']]);
-  finish[0]!({ fresh: [], isJunk: false, waitMs: 0 });
+  finish[0]!({ fresh: [], isJunk: false, recovered: 0, waitMs: 0 });
   await arrived(3);
   expect(started[2]).toEqual(['second']);
-  for (const resolve of finish) resolve({ fresh: [], isJunk: false, waitMs: 0 });
+  for (const resolve of finish) resolve({ fresh: [], isJunk: false, recovered: 0, waitMs: 0 });
 });
 
 test('a peer beyond its budget of batches is not read, and others are', async () => {
@@ -77,7 +77,54 @@ test('a peer beyond its budget of batches is not read, and others are', async ()
   expect(names(node.transactions)).toEqual(['all it may', 'one more', 'an honest transaction']);
 });
 
-test('a second stream of a peer ends the first, so that it has no two batches in work', async () => {
+test('more than any buffer holds arrives whole and in order, however slowly it is taken', async () => {
+  const node = await start();
+  const { stream } = await connect(node, 'two');
+  const large = 'x'.repeat(60_000);
+  const taken: string[] = [];
+  let wake = (): void => undefined;
+  node.network.onTransactions(async (_peer, transactions) => {
+    // long enough for the rest of the window to arrive meanwhile
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    taken.push(names(transactions)[0]!.slice(0, 4));
+    wake();
+    return { fresh: [], isJunk: false, recovered: 0, waitMs: 0 };
+  });
+  const expected = Array.from({ length: 120 }, (_, i) => `${1_000 + i}`);
+  for (const name of expected) {
+    if (!stream.send(batch(name + large)))
+      await new Promise<void>((resolve) => stream.addEventListener('drain', () => resolve(), { once: true }));
+    expect(stream.status).toBe('open');
+  }
+  while (taken.length < expected.length)
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  expect(taken).toEqual(expected);
+});
+
+test('what a peer wrote before it closed its stream, or opened another one, is still taken', async () => {
+  const node = await start();
+  const { peer, connection, stream } = await connect(node, 'two');
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  node.network.onTransactions(async (_peer, transactions) => {
+    await held;
+    for (const raw of transactions) node.arrived(raw);
+    return { fresh: [], isJunk: false, recovered: 0, waitMs: 0 };
+  });
+  for (let i = 0; i < 6; i++) stream.send(batch(`before ${i}`));
+  await stream.close();
+  const second = await peer.open(connection, TRANSACTIONS_PROTOCOL);
+  second.send(batch('after'));
+  release();
+  await node.transaction(text('after'));
+  expect(names(node.transactions)).toEqual([...Array.from({ length: 6 }, (_, i) => `before ${i}`), 'after']);
+});
+
+test('an older stream that its peer does not close ends when a newer one has waited for it', async () => {
   const node = await start();
   const { peer, connection, stream } = await connect(node, 'two');
   stream.send(batch('on the first'));
@@ -87,6 +134,24 @@ test('a second stream of a peer ends the first, so that it has no two batches in
   second.send(batch('on the second'));
   await node.transaction(text('on the second'));
   await ended;
+});
+
+test('signatures that are recovered after the first few are booked on who sent them', async () => {
+  const node = await start({
+    budgets: { ...DEFAULT_TUNING.budgets, validatorUselessCpuMs: { perSecond: 0.001, burst: 50 } },
+  });
+  const [flooder, honest] = [await connect(node, 'two'), await connect(node, 'three')];
+  node.network.onTransactions(async (from, transactions) => {
+    for (const raw of transactions) node.arrived(raw);
+    return { fresh: [], isJunk: false, recovered: from.name === 'two' ? 1_000 : 1, waitMs: 0 };
+  });
+  flooder.stream.send(batch('dear'));
+  flooder.stream.send(batch('too dear'));
+  await node.transaction(text('dear'));
+  honest.stream.send(batch('cheap'));
+  await node.transaction(text('cheap'));
+  expect(names(node.transactions)).toEqual(['dear', 'cheap']);
+  expect(Object.values(node.network.counters().peers).some(({ pauses }) => pauses > 0)).toBe(true);
 });
 
 test.each([
@@ -114,6 +179,7 @@ test('a batch with junk is a fault, and nothing of it is passed on', async () =>
   node.network.onTransactions(async (_peer, transactions) => ({
     fresh: transactions,
     isJunk: names(transactions).includes('junk'),
+    recovered: 0,
     waitMs: 0,
   }));
   stream.send(batch('good in bad company', 'junk'));
