@@ -53,6 +53,8 @@ const SOURCES = [
   'node/execution/trieNodeCodec.ts',
   'cli/devnet/network.ts',
   'genesis/genesis.ts',
+  'genesis/genesisFile.ts',
+  'genesis/contracts/artifacts.ts',
   'test/perf/bench/baseState.ts',
   'test/perf/bench/signing.ts',
 ];

@@ -11,7 +11,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --rate TPS          this rate instead of the search for the peak
   --seconds N         of the steady window, 30 unless told
   --runs N            of the steady window; figures are those of the median run
-  --profile           where the processor's time goes, by stage and by function; costs a few percent by itself
+  --profile           where the processor's time goes, by stage and by function; halves the throughput by itself
   --compare FILE      an earlier result; exit 1 when something got slower
   --json              the result on stdout
   --no-save           do not keep the result under test/perf/results`;
@@ -83,7 +83,8 @@ export const parseOptions = (args: readonly string[]): BenchOptions => {
     accounts: SIZES[values.state.toLowerCase()] ?? Math.ceil(parsePositive('state', values.state)),
     transport: parseMember('transport', values.transport, TRANSPORTS),
     rate: values.rate === undefined ? null : parsePositive('rate', values.rate),
-    warmUpMs: quick ? 3_000 : 5_000,
+    // V8 has compiled what is hot after half a minute, not before
+    warmUpMs: quick ? 5_000 : 30_000,
     steadyMs: 1_000 * (seconds ?? (quick ? 12 : 30)),
     halfMs: 1_000 * (seconds ?? (quick ? 10 : 30)),
     stepMs: quick ? 4_000 : 6_000,
