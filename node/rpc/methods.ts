@@ -43,7 +43,11 @@ export const METHODS: ReadonlyMap<string, Method> = new Map(
   ].map((method) => [method.name, method]),
 );
 
-/** The namespaces, sorted. */
+/** The namespaces that are served over the network, sorted; those of the local socket are nobody's business there. */
 export const MODULES: readonly string[] = [
-  ...new Set([...METHODS.keys()].map((name) => name.slice(0, name.indexOf('_')))),
+  ...new Set(
+    [...METHODS.values()]
+      .filter(({ access }) => access !== 'admin')
+      .map(({ name }) => name.slice(0, name.indexOf('_'))),
+  ),
 ].sort();
