@@ -65,6 +65,8 @@ export const connectPoolToNetwork = (
   const budgets = new Map<string, TokenBucket>();
   const inTurn = createTurns();
   let waiting = 0;
+  /** Peers that lost what waited for them: to be given it with the next repetition, since at once they would lose it again. */
+  const lost = new Map<string, Peer>();
   /** The last of those that were announced again. */
   let announced = 0;
   let stopped = false;
@@ -121,9 +123,11 @@ export const connectPoolToNetwork = (
   const unsubscribe = [
     pool.onLocal((transaction) => network.publishTransactions([transaction.raw])),
     network.onPeerConnected(welcome),
-    network.onTransactionsLost(welcome),
+    network.onTransactionsLost((peer) => lost.set(peer.peerId, peer)),
   ];
   const timer = setInterval(() => {
+    for (const peer of lost.values()) welcome(peer);
+    lost.clear();
     const again = pool.waiting({ localSinceMs: AGAIN_AFTER_MS, maxBytes: AGAIN_BYTES, after: announced });
     announced = again.last;
     if (again.transactions.length > 0) network.publishTransactions(again.transactions);
